@@ -1,0 +1,28 @@
+// Files that are either whole or absent: what a run leaves behind survives kill -9 and a full disk.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fer {
+
+std::string read_text_file(const std::filesystem::path& path);  // throws kInput naming the path and errno
+std::vector<std::uint8_t> read_binary_file(const std::filesystem::path& path);
+
+// Writes to a temporary name beside the target, flushes to disk, renames. On any failure (full disk,
+// read-only folder) the temporary file is removed, the old file stays, and kRuntime is thrown naming
+// the path and the reason.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::uint8_t> bytes);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+// The same for several parts, written one after the other, without joining them in memory first.
+void write_file_atomically(const std::filesystem::path& path,
+                           std::span<const std::span<const std::uint8_t>> parts);
+
+// mkdir -p; throws kRuntime naming the folder and the reason.
+void make_directories(const std::filesystem::path& path);
+
+}  // namespace fer

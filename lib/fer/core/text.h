@@ -1,0 +1,32 @@
+// Small helpers for messages and tables.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fer {
+
+// printf into a string.
+std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+std::vector<std::string> split(std::string_view text, char separator);  // keeps empty fields
+std::string trim(std::string_view text);
+std::string to_lower(std::string_view text);
+std::string replace_all(std::string text, std::string_view from, std::string_view to);
+
+// The candidate with the least Damerau-Levenshtein distance, or "" when none is near enough to be a
+// plausible typing error (distance at most max(2, a third of the length)).
+std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
+// ", did you mean 'x'?" or "" - for the end of an error message.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
+
+std::string human_count(double n);         // 1.26 M, 12.3 k
+std::string human_duration(double seconds);  // 59s, 3m05s, 2h07m
+
+// strtod and strtoll that take the whole text or fail, in the C locale.
+bool parse_double(std::string_view text, double& value);
+bool parse_int(std::string_view text, long long& value);
+
+}  // namespace fer

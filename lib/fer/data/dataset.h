@@ -1,0 +1,133 @@
+// Labelled faces as one small interface: a data set is size() and get(i); formats are functions that
+// return one, and open_dataset() knows which.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fer/core/emotion.h"
+#include "fer/core/image.h"
+
+namespace fer {
+
+enum class Split { kTrain, kVal, kTest };
+std::string to_string(Split split);         // train, val, test
+Split split_from_string(const std::string&);  // also Training, PublicTest, PrivateTest; throws kInput
+
+// What one head shall learn from one sample.
+struct Target {
+  std::vector<float> distribution;  // over the head's labels, sums to 1; all 0 when there is no answer
+  int label = -1;                   // the class to score against; -1: the sample does not count here
+  bool known() const { return !distribution.empty() && label_or_mass(); }
+
+ private:
+  bool label_or_mass() const {
+    for (const float p : distribution) {
+      if (p > 0) return true;
+    }
+    return false;
+  }
+};
+
+struct Sample {
+  Image image;                  // as stored: any size and colour
+  std::vector<Target> targets;  // one a head, in the order of Dataset::heads()
+};
+
+struct HeadLabels {
+  std::string name;
+  LabelList labels;
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::int64_t size() const = 0;
+  virtual const std::vector<HeadLabels>& heads() const = 0;
+  virtual Image image(std::int64_t i) const = 0;                          // thread-safe
+  virtual const Target& target(std::int64_t i, std::size_t head) const = 0;
+  // Where a sample came from, for messages and reports: "fer2013.csv row 812", "photos/a.jpg".
+  virtual std::string origin(std::int64_t i) const = 0;
+  Sample get(std::int64_t i) const;
+};
+
+// Samples of each class by Target::label, in label order; unlabelled ones are not counted.
+std::vector<std::int64_t> class_counts(const Dataset& dataset, std::size_t head = 0);
+// Over images, targets and labels in order: the same data, the same 16 digits.
+std::string fingerprint(const Dataset& dataset);
+
+// A view of some samples of another data set, in the given order.
+std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, std::vector<std::int64_t> indices);
+
+// Where a head's targets come from.
+enum class TargetKind {
+  kLabel,     // the data's own class label, one-hot
+  kVotes,     // vote counts as a distribution over the head's labels; label: majority
+  kMajority,  // FER+ protocol: single votes to 0, more than half of the rest, else dropped; one-hot
+  kArgmax,    // the most votes; ties and unknown/NF winners are dropped; one-hot
+};
+
+// A head asked of the data. labels: a preset name, "auto" (the classes found) or a comma-separated list.
+// An entry "new=a+b" merges the source classes a and b and calls them new; source classes that are not
+// named are dropped. Names match by canonical_label, so "fear" of a file is "fearful" here.
+struct HeadRequest {
+  std::string name;      // empty: the preset's name, or "labels"
+  std::string labels = "six";
+  TargetKind targets = TargetKind::kLabel;
+  bool operator==(const HeadRequest&) const = default;
+};
+// label, votes, majority, argmax
+std::string to_string(TargetKind kind);
+TargetKind target_kind_from_string(const std::string& name);
+
+// "angry,happy=happy+surprised,..." parsed: target labels, and source label -> target index.
+struct LabelMap {
+  LabelList labels;
+  std::map<std::string, int> index_of;  // canonical source label -> index in labels; absent: dropped
+};
+// `found`: the source classes of the data; used by "auto" and to name the nearest on a mistake.
+// Throws kInput when a named source class does not exist in the data's vocabulary, twice-used or empty names.
+LabelMap make_label_map(const std::string& labels, const LabelList& found);
+
+// Decodes an image file; filled by the vision room (or by PNG alone in core). Throws fer::Error.
+using ImageDecoder = std::function<Image(const std::filesystem::path&)>;
+
+struct DatasetOptions {
+  std::string path;                 // .yaml, .csv, a folder, or "synthetic[:N[:easy|hard]]"
+  std::vector<HeadRequest> heads = {HeadRequest{}};
+  std::string votes;                // FER+ file; empty: fer2013new.csv beside the csv when a head needs votes
+  double train_fraction = 0.8;      // of the data without splits of its own; the rest is validation
+  std::uint64_t seed = 0;           // of that split, and of synthetic faces
+  bool skip_broken = false;         // --on-error skip: unreadable image files are reported and left out
+  int image_size = 48;              // image files are reduced to gray squares of this side at load (0: kept)
+  ImageDecoder decoder;             // for image files; without it folders of anything but PNG are an error
+};
+
+struct DroppedCount {
+  std::string reason;  // "label disgusted is not among the six", "no FER+ majority", "broken file"
+  std::int64_t rows = 0;
+};
+
+// What was opened, split and left out; printed before training and stored with the run.
+struct OpenedDataset {
+  std::string description;  // "FER2013 csv with FER+ votes, 35,887 rows"
+  std::shared_ptr<const Dataset> train, val, test;  // never null; empty where the data has none
+  std::vector<DroppedCount> dropped;
+  std::vector<LabelMap> label_maps;  // one a head
+  std::string fingerprint;           // of the training part
+  const Dataset& split(Split s) const;
+};
+
+// Throws kInput with the file and row, and the value found.
+OpenedDataset open_dataset(const DatasetOptions& options);
+
+// Stratified by the first head's label and seeded: `fraction` of each class (rounded) goes to the first.
+std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(
+    const Dataset& dataset, double fraction, std::uint64_t seed);
+
+}  // namespace fer

@@ -1,0 +1,62 @@
+// The standard words and formulas: what scikit-learn and torchmetrics call by the same names.
+// Confusion matrices have rows = truth, columns = prediction.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fer/core/emotion.h"
+
+namespace fer {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+struct ClassMetrics {
+  std::string label;
+  double precision = 0;  // 0 when nothing was predicted as this class
+  double recall = 0;     // 0 when the class has no samples
+  double f1 = 0;
+  std::int64_t support = 0;
+};
+
+struct Metrics {
+  std::int64_t n = 0;
+  double accuracy = 0;
+  double top2_accuracy = 0;
+  double balanced_accuracy = 0;  // mean recall over classes that have samples
+  double macro_precision = 0, macro_recall = 0, macro_f1 = 0;
+  double weighted_precision = 0, weighted_recall = 0, weighted_f1 = 0;  // by support
+  double kappa = 0;              // Cohen's
+  double nll = 0;                // mean negative log-likelihood, natural logarithm, p clamped to 1e-12
+  double brier = 0;              // mean over samples of sum over classes (p - onehot)^2
+  double ece = 0;                // expected calibration error, 15 equal-width bins of confidence
+  std::vector<ClassMetrics> classes;
+  std::vector<std::vector<std::int64_t>> confusion;  // [truth][prediction]
+};
+
+// Everything predicted on one split for one head: mergeable, and the input of every metric.
+struct Predictions {
+  LabelList labels;
+  std::vector<int> truth;             // [n], class index
+  std::vector<float> probabilities;   // [n * labels.size()], row-major, rows sum to 1
+
+  std::int64_t size() const { return static_cast<std::int64_t>(truth.size()); }
+  std::span<const float> row(std::int64_t i) const;
+  int predicted(std::int64_t i) const;  // argmax; the lower index wins a tie
+  void add(int truth_index, std::span<const float> row);
+  void merge(const Predictions& other);  // throws kInput when the labels differ
+};
+
+Metrics compute_metrics(const Predictions& predictions);  // throws kInput when there are none
+
+// Percentile bootstrap of the accuracy (Efron): `resamples` draws of n with replacement, seeded; the
+// 2.5 % and 97.5 % quantiles for level .95.
+Interval bootstrap_accuracy(const Predictions& predictions, int resamples = 10'000,
+                            std::uint64_t seed = 0, double level = 0.95);
+
+}  // namespace fer

@@ -1,0 +1,30 @@
+// One self-describing file: graph, ModelSpec and weights in a safetensors container.
+//
+// Layout (version 1, pinned in docs/formats.md): metadata "format" = "fer-checkpoint", "version" = "1",
+// "graph" and "spec" = JSON; one tensor a parameter, by name.
+#pragma once
+
+#include <filesystem>
+
+#include "fer/model/graph.h"
+#include "fer/model/safetensors.h"
+#include "fer/model/spec.h"
+
+namespace fer {
+
+inline constexpr int kCheckpointVersion = 1;
+
+struct Checkpoint {
+  Graph graph;
+  ModelSpec spec;
+  TensorMap weights;
+};
+
+// `dtype`: of the stored float weights; running statistics stay F32.
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
+                     DType dtype = DType::kF32);
+// Throws kInput, naming the file and what is wrong, on everything that is not a whole and consistent
+// checkpoint of a known version. Weights come back as F32.
+Checkpoint load_checkpoint(const std::filesystem::path& path);
+
+}  // namespace fer

@@ -1,0 +1,30 @@
+// The safetensors container: u64 little-endian header length, JSON header, raw tensor data.
+// https://huggingface.co/docs/safetensors - read defensively: a file is hostile until checked.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "fer/model/host_tensor.h"
+
+namespace fer {
+
+struct SafetensorsFile {
+  std::map<std::string, std::string> metadata;  // "__metadata__"
+  TensorMap tensors;
+};
+
+// Header padded with spaces to 8 bytes, tensors in name order, aligned as they come. Written to a
+// temporary name and renamed.
+void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
+std::vector<std::uint8_t> encode_safetensors_header(const SafetensorsFile& file);
+
+// Reads F64 (as F32), F32, F16, BF16, I64 and U8. Throws kInput, before memory for the data is taken,
+// on: a header longer than the file or than 100 MB, broken JSON, unknown dtypes, negative or
+// overflowing shapes, offsets that overlap, leave gaps, are out of range or do not fit the shape.
+SafetensorsFile read_safetensors(const std::filesystem::path& path);
+// The metadata alone, without the data.
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
+
+}  // namespace fer
