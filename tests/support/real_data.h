@@ -1,0 +1,24 @@
+// Tests on FER2013 and other data that is not part of the project: they run where FER_TEST_DATA names a
+// folder with fer2013.csv, fer2013new.csv (FER+ votes) and face_detection_yunet_2022mar.onnx, and say that
+// they were skipped elsewhere (ctest reports "Skipped").
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <string>
+
+namespace fer::test {
+
+// Path of `name` in FER_TEST_DATA, or "" after printing the line that ctest takes for a skip.
+inline std::filesystem::path real_data(const std::string& name) {
+  const char* folder = std::getenv("FER_TEST_DATA");
+  if (folder != nullptr && *folder != '\0') {
+    const auto path = std::filesystem::path(folder) / name;
+    if (std::filesystem::exists(path)) return path;
+  }
+  std::cout << "SKIPPED: " << name << " is not in FER_TEST_DATA\n";
+  return {};
+}
+
+}  // namespace fer::test
