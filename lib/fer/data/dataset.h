@@ -2,6 +2,7 @@
 // return one, and open_dataset() knows which.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -53,6 +54,9 @@ class Dataset {
   virtual const Target& target(std::int64_t i, std::size_t head) const = 0;
   // Where a sample came from, for messages and reports: "fer2013.csv row 812", "photos/a.jpg".
   virtual std::string origin(std::int64_t i) const = 0;
+  // Further columns of a manifest ("age", "camera") and their values, for metrics by group.
+  virtual const std::vector<std::string>& columns() const = 0;
+  virtual const std::string& value(std::int64_t i, std::size_t column) const = 0;
   Sample get(std::int64_t i) const;
 };
 
@@ -62,12 +66,13 @@ std::vector<std::int64_t> class_counts(const Dataset& dataset, std::size_t head 
 std::string fingerprint(const Dataset& dataset);
 
 // A view of some samples of another data set, in the given order.
-std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset, std::vector<std::int64_t> indices);
+std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset,
+                                      std::vector<std::int64_t> indices);
 
 // Where a head's targets come from.
 enum class TargetKind {
   kLabel,     // the data's own class label, one-hot
-  kVotes,     // vote counts as a distribution over the head's labels; label: majority
+  kVotes,     // FER+ votes as a distribution over the head's labels; label: the majority's, or -1
   kMajority,  // FER+ protocol: single votes to 0, more than half of the rest, else dropped; one-hot
   kArgmax,    // the most votes; ties and unknown/NF winners are dropped; one-hot
 };
@@ -85,7 +90,7 @@ struct HeadRequest {
 std::string to_string(TargetKind kind);
 TargetKind target_kind_from_string(const std::string& name);
 
-// "angry,happy=happy+surprised,..." parsed: target labels, and source label -> target index.
+// "angry,glad=happy+surprised,..." parsed: target labels, and source label -> target index.
 struct LabelMap {
   LabelList labels;
   std::map<std::string, int> index_of;  // canonical source label -> index in labels; absent: dropped
@@ -98,10 +103,12 @@ LabelMap make_label_map(const std::string& labels, const LabelList& found);
 using ImageDecoder = std::function<Image(const std::filesystem::path&)>;
 
 struct DatasetOptions {
-  std::string path;                 // .yaml, .csv, a folder, or "synthetic[:N[:easy|hard]]"
+  std::string path;                 // a .csv, a folder, or "synthetic[:N[:easy|hard]]"
   std::vector<HeadRequest> heads = {HeadRequest{}};
   std::string votes;                // FER+ file; empty: fer2013new.csv beside the csv when a head needs votes
-  double train_fraction = 0.8;      // of the data without splits of its own; the rest is validation
+  // Of data without a validation split of its own; the rest becomes validation (of synthetic faces, half
+  // of the rest becomes the test split). 1: no validation.
+  double train_fraction = 0.8;
   std::uint64_t seed = 0;           // of that split, and of synthetic faces
   bool skip_broken = false;         // --on-error skip: unreadable image files are reported and left out
   int image_size = 48;              // image files are reduced to gray squares of this side at load (0: kept)
@@ -126,7 +133,8 @@ struct OpenedDataset {
 // Throws kInput with the file and row, and the value found.
 OpenedDataset open_dataset(const DatasetOptions& options);
 
-// Stratified by the first head's label and seeded: `fraction` of each class (rounded) goes to the first.
+// Stratified by the first head's label and seeded: `fraction` of each class (rounded, but at least one
+// sample on either side of a class with two) goes to the first. Both are in ascending order.
 std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(
     const Dataset& dataset, double fraction, std::uint64_t seed);
 

@@ -1,0 +1,227 @@
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "fer/core/error.h"
+#include "fer/core/text.h"
+#include "fer/data/csv.h"
+#include "fer/data/dataset.h"
+#include "fer/data/fer2013.h"
+#include "fer/data/table.h"
+#include "fer/data/votes.h"
+
+namespace fer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The rows of a table for which at least one head has an answer.
+class TableDataset : public Dataset {
+ public:
+  TableDataset(FaceTable table, std::vector<HeadLabels> heads) : table_(std::move(table)), heads_(std::move(heads)) {}
+
+  void add(std::int64_t row, std::vector<Target> targets) {
+    rows_.push_back(row);
+    targets_.push_back(std::move(targets));
+  }
+  // Frees the pictures of rows that were not added.
+  void drop_unused() {
+    std::vector<Image> used(table_.images.size());
+    for (const std::int64_t row : rows_) used[index(row)] = std::move(table_.images[index(row)]);
+    table_.images = std::move(used);
+  }
+
+  const FaceTable& table() const { return table_; }
+  std::int64_t row(std::int64_t i) const { return rows_.at(index(i)); }
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
+  const std::vector<HeadLabels>& heads() const override { return heads_; }
+  Image image(std::int64_t i) const override { return table_.images[index(row(i))]; }
+  const Target& target(std::int64_t i, std::size_t head) const override {
+    return targets_.at(index(i)).at(head);
+  }
+  std::string origin(std::int64_t i) const override { return table_.origin(row(i)); }
+  const std::vector<std::string>& columns() const override { return table_.columns; }
+  const std::string& value(std::int64_t i, std::size_t column) const override {
+    return table_.values.at(column)[index(row(i))];
+  }
+
+ private:
+  static std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+  FaceTable table_;
+  std::vector<HeadLabels> heads_;
+  std::vector<std::int64_t> rows_;
+  std::vector<std::vector<Target>> targets_;
+};
+
+bool needs_votes(const HeadRequest& head) { return head.targets != TargetKind::kLabel; }
+
+std::string with_thousands(std::int64_t n) {
+  std::string digits = std::to_string(n);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), ",");
+  }
+  return digits;
+}
+
+FaceTable read_csv_faces(const fs::path& path, const DatasetOptions& options) {
+  if (!is_fer2013_header(read_csv_header(path))) {
+    fail_input(path.string() + ": no FER2013 csv");
+  }
+  FaceTable table = read_fer2013(path);
+  if (std::any_of(options.heads.begin(), options.heads.end(), needs_votes)) {
+    const fs::path votes = options.votes.empty() ? path.parent_path() / "fer2013new.csv" : fs::path(options.votes);
+    if (!fs::exists(votes)) {
+      fail_input(votes.string() + ": no such file, and targets from FER+ votes need it");
+    }
+    join_votes(table, votes, path.filename().string());
+    table.description += " with FER+ votes";
+  }
+  return table;
+}
+
+FaceTable read_table(const DatasetOptions& options) {
+  const fs::path path = options.path;
+  if (options.path.empty()) fail_input("no data given: expected a .csv, a folder or 'synthetic'");
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    fail_input(options.path + ": no such file or folder" + did_you_mean(options.path, {"synthetic"}));
+  }
+  if (to_lower(path.extension().string()) == ".csv") return read_csv_faces(path, options);
+  fail_input(options.path + ": expected a .csv, a folder or 'synthetic[:N[:easy|hard]]'");
+}
+
+struct Heads {
+  std::vector<HeadLabels> labels;
+  std::vector<LabelMap> maps;
+};
+
+Heads make_heads(const DatasetOptions& options, const FaceTable& table) {
+  if (options.heads.empty()) fail_input("no head asked of the data");
+  Heads heads;
+  std::set<std::string> names;
+  for (const HeadRequest& request : options.heads) {
+    if (needs_votes(request) && table.votes.empty()) {
+      fail_input("targets '" + to_string(request.targets) + "' need FER+ votes, which only a FER2013 csv has");
+    }
+    heads.maps.push_back(
+        make_label_map(request.labels, needs_votes(request) ? *label_preset("ferplus") : table.vocabulary));
+    std::string name = request.name;
+    if (name.empty()) name = label_preset(trim(request.labels)) ? trim(request.labels) : "labels";
+    if (!names.insert(name).second) fail_input("two heads are called '" + name + "'; give each its name");
+    heads.labels.push_back({name, heads.maps.back().labels});
+  }
+  return heads;
+}
+
+Target label_target(int label, const LabelMap& map, const LabelList& vocabulary) {
+  Target target;
+  const auto found = map.index_of.find(canonical_label(vocabulary[static_cast<std::size_t>(label)]));
+  if (found != map.index_of.end()) {
+    target.label = found->second;
+    target.distribution.assign(map.labels.size(), 0.0f);
+    target.distribution[static_cast<std::size_t>(target.label)] = 1.0f;
+  }
+  return target;
+}
+
+std::string dropped_reason(const HeadRequest& request, const FaceTable& table, std::size_t row) {
+  switch (request.targets) {
+    case TargetKind::kLabel: {
+      const std::string label = canonical_label(table.vocabulary[static_cast<std::size_t>(table.labels[row])]);
+      return "label " + label + " is not among " + (label_preset(request.labels) ? "the preset " : "") +
+             request.labels;
+    }
+    case TargetKind::kVotes: return "FER+ votes lead to none of the labels";
+    case TargetKind::kMajority: return "no FER+ majority for one of the labels";
+    case TargetKind::kArgmax: return "no single FER+ winner among the labels";
+  }
+  return "";
+}
+
+// Cuts validation off the training part of data that has none of its own.
+void split_off_validation(const std::shared_ptr<const TableDataset>& all, std::vector<std::int64_t>& train,
+                          std::vector<std::int64_t>& val, const DatasetOptions& options) {
+  const auto part = subset(all, train);
+  const std::vector<std::int64_t> counts = class_counts(*part);
+  const auto lonely = std::find(counts.begin(), counts.end(), 1);
+  if (lonely != counts.end()) {
+    fail_input(options.path + ": label '" + all->heads()[0].labels[static_cast<std::size_t>(lonely - counts.begin())] +
+               "' has one image; training and validation need one each");
+  }
+  const auto [first, second] = stratified_split(*part, options.train_fraction, options.seed);
+  const auto pick = [&train](const std::vector<std::int64_t>& positions) {
+    std::vector<std::int64_t> picked;
+    for (const std::int64_t i : positions) picked.push_back(train[static_cast<std::size_t>(i)]);
+    return picked;
+  };
+  val = pick(second);
+  train = pick(first);
+}
+
+OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
+  Heads heads = make_heads(options, source);
+  OpenedDataset opened;
+  opened.description = source.description + ", " + with_thousands(source.size()) + " rows";
+  opened.label_maps = std::move(heads.maps);
+  opened.dropped = source.dropped;
+
+  const auto all = std::make_shared<TableDataset>(std::move(source), heads.labels);
+  const FaceTable& table = all->table();
+  std::map<std::string, std::int64_t> dropped;
+  for (std::size_t row = 0; row < table.images.size(); ++row) {
+    std::vector<Target> targets;
+    for (std::size_t h = 0; h < heads.labels.size(); ++h) {
+      const HeadRequest& request = options.heads[h];
+      targets.push_back(needs_votes(request)
+                            ? target_from_votes(table.votes[row], request.targets, opened.label_maps[h])
+                            : label_target(table.labels[row], opened.label_maps[h], table.vocabulary));
+    }
+    if (std::any_of(targets.begin(), targets.end(), [](const Target& t) { return t.known(); })) {
+      all->add(static_cast<std::int64_t>(row), std::move(targets));
+    } else {
+      ++dropped[dropped_reason(options.heads[0], table, row)];
+    }
+  }
+  for (const auto& [reason, rows] : dropped) opened.dropped.push_back({reason, rows});
+  all->drop_unused();
+
+  for (std::size_t h = 0; h < heads.labels.size(); ++h) {
+    const std::vector<std::int64_t> counts = class_counts(*all, h);
+    const auto present = std::count_if(counts.begin(), counts.end(), [](std::int64_t n) { return n > 0; });
+    if (present < 2) {
+      const auto only = std::max_element(counts.begin(), counts.end()) - counts.begin();
+      fail_input(options.path + ": " +
+                 (present == 0 ? "no image has a label of head '" + heads.labels[h].name + "'"
+                               : "every image is '" + heads.labels[h].labels[static_cast<std::size_t>(only)] + "'") +
+                 "; at least two classes are needed");
+    }
+  }
+
+  std::vector<std::int64_t> parts[3];
+  for (std::int64_t i = 0; i < all->size(); ++i) {
+    const auto row = static_cast<std::size_t>(all->row(i));
+    const Split split = table.splits.empty() ? Split::kTrain : table.splits[row];
+    parts[static_cast<std::size_t>(split)].push_back(i);
+  }
+  auto& [train, val, test] = parts;
+  if (!(options.train_fraction > 0 && options.train_fraction <= 1)) {
+    fail_input(format("train_fraction is %g, expected more than 0 and at most 1", options.train_fraction));
+  }
+  if (val.empty() && !train.empty() && options.train_fraction < 1) {
+    split_off_validation(all, train, val, options);
+  }
+  opened.train = subset(all, train);
+  opened.val = subset(all, val);
+  opened.test = subset(all, test);
+  opened.fingerprint = fingerprint(*opened.train);
+  return opened;
+}
+
+}  // namespace
+
+OpenedDataset open_dataset(const DatasetOptions& options) { return assemble(read_table(options), options); }
+
+}  // namespace fer
