@@ -85,9 +85,11 @@ struct Parameter {
 class Graph {
  public:
   // Appends a node and returns its index. Throws kInput on a duplicate or bad name, a wrong number of
-  // inputs or shapes that do not fit; so a Graph in hand is always valid.
+  // inputs, shapes that do not fit, values out of range, more than 10,000 nodes, a result of more than
+  // 2^26 elements, a parameter of more than 2^31 or all of them together more than 2^33; so a Graph in
+  // hand is always valid.
   int add(std::string name, Operation operation, std::vector<int> inputs = {});
-  void add_output(std::string head, int node);
+  void add_output(std::string head, int node);  // head: unique, [A-Za-z0-9_]+
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<Output>& outputs() const { return outputs_; }
@@ -107,6 +109,7 @@ class Graph {
   std::vector<Node> nodes_;
   std::vector<Output> outputs_;
   std::vector<Shape> shapes_;
+  std::int64_t parameter_elements_ = 0;
 };
 
 // The one place that knows how an operation changes a shape (without the batch dimension).
@@ -115,8 +118,8 @@ Shape infer_shape(const Operation& operation, const std::vector<Shape>& inputs);
 
 std::int64_t parameter_count(const Graph& graph);  // trainable and running statistics: as Keras' "total"
 std::int64_t trainable_parameter_count(const Graph& graph);
-// Multiply-adds of convolutions and linear layers for one sample, counted as 2 operations each; the
-// other operations count one an output element.
+// Multiply-adds of convolutions and linear layers for one sample, counted as 2 operations each (their
+// biases not at all); input, flatten and dropout count nothing, the others one an output element.
 std::int64_t flops(const Graph& graph, int node);
 std::int64_t flops(const Graph& graph);
 
@@ -124,11 +127,10 @@ std::int64_t flops(const Graph& graph);
 std::string summary(const Graph& graph);
 
 nlohmann::json to_json(const Graph& graph);
-// Throws kInput on an unknown operation, key or version, more than 10,000 nodes, a tensor of more
-// than 2^31 elements, and everything that Graph::add refuses.
+// Throws kInput on an unknown operation, key or version and on everything that Graph::add refuses.
 Graph graph_from_json(const nlohmann::json& json);
 
-// The same graph up to `node`, without the outputs: a backbone.
+// What `node` needs, with the same names and without the outputs: a backbone. Its last node is `node`.
 Graph backbone(const Graph& graph, int node);
 
 }  // namespace fer
