@@ -53,6 +53,10 @@ struct Predictions {
 };
 
 Metrics compute_metrics(const Predictions& predictions);  // throws kInput when there are none
+// The part of the metrics that counts alone decide; top-2, nll, brier and ece stay 0. An empty matrix
+// (n = 0) gives zeros. compute_metrics() uses it.
+Metrics metrics_from_confusion(const LabelList& labels,
+                               const std::vector<std::vector<std::int64_t>>& confusion);
 
 // Percentile bootstrap of the accuracy (Efron): `resamples` draws of n with replacement, seeded; the
 // 2.5 % and 97.5 % quantiles for level .95.
