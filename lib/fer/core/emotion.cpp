@@ -17,18 +17,19 @@ struct Expression {
   Colour colour;
 };
 
-// Okabe & Ito's palette for colour-blind readers, its black and yellow replaced by a gray and a violet,
-// which can be read on white as well as on black.
+// Hues as in Okabe & Ito's palette, moved by a search until any two stay apart for deuteranopes,
+// protanopes and tritanopes (Machado et al. 2009) and each one stands out from white as well as
+// from black.
 const std::vector<Expression>& expressions() {
   static const std::vector<Expression> kExpressions = {
-      {"angry", {"anger", "mad", "furious"}, {213, 94, 0}},
-      {"disgusted", {"disgust"}, {0, 158, 115}},
-      {"fearful", {"fear", "afraid", "scared", "frightened"}, {204, 121, 167}},
-      {"happy", {"happiness", "joy", "joyful", "smile", "smiling"}, {230, 159, 0}},
-      {"sad", {"sadness", "unhappy"}, {0, 114, 178}},
-      {"surprised", {"surprise"}, {86, 180, 233}},
-      {"neutral", {"neutrality", "calm"}, {136, 136, 136}},
-      {"contemptuous", {"contempt"}, {131, 79, 170}},
+      {"angry", {"anger", "mad", "furious"}, {217, 11, 29}},
+      {"disgusted", {"disgust"}, {8, 115, 18}},
+      {"fearful", {"fear", "afraid", "scared", "frightened"}, {165, 52, 187}},
+      {"happy", {"happiness", "joy", "joyful", "smile", "smiling"}, {225, 149, 19}},
+      {"sad", {"sadness", "unhappy"}, {52, 89, 243}},
+      {"surprised", {"surprise"}, {88, 178, 220}},
+      {"neutral", {"neutrality", "calm"}, {105, 105, 111}},
+      {"contemptuous", {"contempt"}, {164, 123, 168}},
   };
   return kExpressions;
 }
@@ -63,7 +64,8 @@ std::string canonical_label(std::string_view name) {
   const std::string lower = to_lower(trimmed);
   for (const Expression& expression : expressions()) {
     const auto& aliases = expression.aliases;
-    if (lower == expression.name || std::find(aliases.begin(), aliases.end(), lower) != aliases.end()) {
+    if (lower == expression.name ||
+        std::find(aliases.begin(), aliases.end(), lower) != aliases.end()) {
       return expression.name;
     }
   }

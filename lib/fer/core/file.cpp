@@ -37,7 +37,9 @@ class Descriptor {
 
 template <typename Buffer>
 Buffer read_file(const fs::path& path) {
-  const auto fail = [&]() { fail_input("cannot read " + path.string() + ": " + std::strerror(errno)); };
+  const auto fail = [&]() {
+    fail_input("cannot read " + path.string() + ": " + std::strerror(errno));
+  };
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!file.valid() || ::fstat(file.get(), &status) != 0) fail();
@@ -83,11 +85,15 @@ std::vector<std::uint8_t> read_binary_file(const fs::path& path) {
   return read_file<std::vector<std::uint8_t>>(path);
 }
 
-void write_file_atomically(const fs::path& path, std::span<const std::span<const std::uint8_t>> parts) {
-  const auto fail = [&]() { fail_runtime("cannot write " + path.string() + ": " + std::strerror(errno)); };
+void write_file_atomically(const fs::path& path,
+                           std::span<const std::span<const std::uint8_t>> parts) {
+  const auto fail = [&]() {
+    fail_runtime("cannot write " + path.string() + ": " + std::strerror(errno));
+  };
   std::error_code ignored;
   // A link keeps pointing at its file, and a device or pipe is written to, not replaced by a file.
-  const fs::path target = fs::is_symlink(path, ignored) ? fs::weakly_canonical(path, ignored) : path;
+  const fs::path target =
+      fs::is_symlink(path, ignored) ? fs::weakly_canonical(path, ignored) : path;
   const fs::file_status status = fs::status(target, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     Descriptor file(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
@@ -118,8 +124,8 @@ void write_file_atomically(const fs::path& path, std::span<const std::uint8_t> b
 }
 
 void write_file_atomically(const fs::path& path, std::string_view text) {
-  write_file_atomically(
-      path, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  write_file_atomically(path,
+                        std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 void make_directories(const fs::path& path) {

@@ -28,7 +28,8 @@ Image to_gray(const Image& image) {
   const std::uint8_t* p = image.pixels.data();
   for (std::uint8_t& value : gray.pixels) {
     // The weights in 1/65536, as PIL has them; they add up to 65536.
-    value = static_cast<std::uint8_t>((19595u * p[0] + 38470u * p[1] + 7471u * p[2] + 32768u) >> 16);
+    value =
+        static_cast<std::uint8_t>((19595u * p[0] + 38470u * p[1] + 7471u * p[2] + 32768u) >> 16);
     p += image.channels;
   }
   return gray;
@@ -56,9 +57,9 @@ struct Taps {
   std::vector<float> weights;
 };
 
-// Output i covers [origin + i * step, origin + (i + 1) * step) of an input of `size` positions: the area
-// average of what it covers where the step is above 1, else linear between the two nearest centres.
-// What lies outside counts as the first or the last input.
+// Output i covers [origin + i * step, origin + (i + 1) * step) of an input of `size` positions: the
+// area average of what it covers where the step is above 1, else linear between the two nearest
+// centres. What lies outside counts as the first or the last input.
 std::vector<Taps> make_taps(double origin, double step, int count, int size) {
   std::vector<Taps> axis(count);
   const double last = size - 1;
@@ -105,7 +106,8 @@ Image resample(const Image& image, const Box& box, int width, int height) {
   for (int y = 0; y < height; ++y) {
     std::fill(line.begin(), line.end(), 0.0f);
     for (std::size_t k = 0; k < rows[y].weights.size(); ++k) {
-      const std::uint8_t* source = &image.pixels[image.index(left, rows[y].first + static_cast<int>(k), 0)];
+      const std::uint8_t* source =
+          &image.pixels[image.index(left, rows[y].first + static_cast<int>(k), 0)];
       const float weight = rows[y].weights[k];
       for (std::size_t i = 0; i < span; ++i) line[i] += weight * source[i];
     }
@@ -142,12 +144,16 @@ Image rotated_crop(const Image& image, const Box& box, int width, int height, fl
   const float reduction = std::max(1.0f, std::max(step_x, step_y) / 2);
   const float cosine = std::cos(roll), sine = std::sin(roll);
   const float centre_x = box.x + box.width / 2, centre_y = box.y + box.height / 2;
-  const float reach_x = (std::abs(cosine) * box.width + std::abs(sine) * box.height) / 2 + reduction;
-  const float reach_y = (std::abs(sine) * box.width + std::abs(cosine) * box.height) / 2 + reduction;
+  const float reach_x =
+      (std::abs(cosine) * box.width + std::abs(sine) * box.height) / 2 + reduction;
+  const float reach_y =
+      (std::abs(sine) * box.width + std::abs(cosine) * box.height) / 2 + reduction;
   // On whole pixels, so that a copy that is not reduced is exact.
   Box around{std::floor(centre_x - reach_x), std::floor(centre_y - reach_y), 0, 0};
-  const int around_width = static_cast<int>(std::ceil((centre_x + reach_x - around.x) / reduction)) + 1;
-  const int around_height = static_cast<int>(std::ceil((centre_y + reach_y - around.y) / reduction)) + 1;
+  const int around_width =
+      static_cast<int>(std::ceil((centre_x + reach_x - around.x) / reduction)) + 1;
+  const int around_height =
+      static_cast<int>(std::ceil((centre_y + reach_y - around.y) / reduction)) + 1;
   around.width = static_cast<float>(around_width) * reduction;
   around.height = static_cast<float>(around_height) * reduction;
   const Image reduced = resample(image, around, around_width, around_height);
@@ -161,11 +167,18 @@ Image rotated_crop(const Image& image, const Box& box, int width, int height, fl
       std::array<float, 4> sum{};
       for (int j = 0; j < samples_y; ++j) {
         for (int i = 0; i < samples_x; ++i) {
-          const float u = (static_cast<float>(x) + (static_cast<float>(i) + 0.5f) / static_cast<float>(samples_x)) * step_x - box.width / 2;
-          const float v = (static_cast<float>(y) + (static_cast<float>(j) + 0.5f) / static_cast<float>(samples_y)) * step_y - box.height / 2;
+          const float u = (static_cast<float>(x) +
+                           (static_cast<float>(i) + 0.5f) / static_cast<float>(samples_x)) *
+                              step_x -
+                          box.width / 2;
+          const float v = (static_cast<float>(y) +
+                           (static_cast<float>(j) + 0.5f) / static_cast<float>(samples_y)) *
+                              step_y -
+                          box.height / 2;
           const float source_x = (centre_x + cosine * u - sine * v - around.x) / reduction;
           const float source_y = (centre_y + sine * u + cosine * v - around.y) / reduction;
-          for (int c = 0; c < image.channels; ++c) sum[c] += bilinear(reduced, source_x, source_y, c);
+          for (int c = 0; c < image.channels; ++c)
+            sum[c] += bilinear(reduced, source_x, source_y, c);
         }
       }
       for (int c = 0; c < image.channels; ++c) result.at(x, y, c) = to_byte(sum[c] * share);
@@ -195,8 +208,8 @@ Image crop(const Image& image, const Box& box, int width, int height, float roll
   const auto sane = [](float value) { return std::abs(value) <= kFar; };  // false for NaN
   if (!sane(box.x) || !sane(box.y) || !(box.width > 0 && sane(box.width)) ||
       !(box.height > 0 && sane(box.height)) || !std::isfinite(roll_radians)) {
-    fail_input(format("crop: the box x %g, y %g, width %g, height %g, roll %g is no box", box.x, box.y,
-                      box.width, box.height, roll_radians));
+    fail_input(format("crop: the box x %g, y %g, width %g, height %g, roll %g is no box", box.x,
+                      box.y, box.width, box.height, roll_radians));
   }
   return roll_radians == 0.0f ? resample(image, box, width, height)
                               : rotated_crop(image, box, width, height, roll_radians);

@@ -13,20 +13,21 @@
 
 namespace fer {
 
-bool stderr_is_terminal() {
-  static const bool kTerminal = ::isatty(STDERR_FILENO) == 1;
-  return kTerminal;
-}
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 namespace {
 
 // What stands before a message: nothing but a cleared line for plain information.
 const char* prefix(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug: ";
-    case LogLevel::kWarning: return "warning: ";
-    case LogLevel::kError: return "error: ";
-    default: return "";
+    case LogLevel::kDebug:
+      return "debug: ";
+    case LogLevel::kWarning:
+      return "warning: ";
+    case LogLevel::kError:
+      return "error: ";
+    default:
+      return "";
   }
 }
 
@@ -37,11 +38,16 @@ const char* line_start() { return stderr_is_terminal() ? "\r\x1b[K" : ""; }
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
-    case LogLevel::kOff: break;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      break;
   }
   return spdlog::level::off;
 }
@@ -57,13 +63,16 @@ class Prefix : public spdlog::custom_flag_formatter {
       }
     }
   }
-  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Prefix>(); }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<Prefix>();
+  }
 };
 
 spdlog::logger& logger() {
   static spdlog::logger& instance = []() -> spdlog::logger& {
     auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(
-        std::getenv("NO_COLOR") != nullptr ? spdlog::color_mode::never : spdlog::color_mode::automatic);
+        std::getenv("NO_COLOR") != nullptr ? spdlog::color_mode::never
+                                           : spdlog::color_mode::automatic);
     sink->set_color(spdlog::level::info, "");
     auto formatter = std::make_unique<spdlog::pattern_formatter>();
     formatter->add_flag<Prefix>('*').set_pattern(std::string(line_start()) + "%^%*%$%v");
@@ -85,7 +94,9 @@ std::atomic<LogLevel> least_level{LogLevel::kInfo};
 void write(LogLevel level, const std::string& message) {
   if (level < least_level.load()) return;
   const bool colour = stderr_is_terminal() && std::getenv("NO_COLOR") == nullptr;
-  const char* start = !colour || level == LogLevel::kInfo ? "" : level == LogLevel::kError ? "\x1b[1;31m" : "\x1b[33m";
+  const char* start = !colour || level == LogLevel::kInfo ? ""
+                      : level == LogLevel::kError         ? "\x1b[1;31m"
+                                                          : "\x1b[33m";
   std::fprintf(stderr, "%s%s%s%s%s\n", line_start(), start, prefix(level), *start ? "\x1b[0m" : "",
                message.c_str());
 }

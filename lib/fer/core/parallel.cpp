@@ -18,7 +18,8 @@ namespace fer {
 int hardware_threads() {
   if (const char* value = std::getenv("OMP_NUM_THREADS")) {
     long long threads = 0;
-    if (parse_int(value, threads) && threads >= 1 && threads <= 4096) return static_cast<int>(threads);
+    if (parse_int(value, threads) && threads >= 1 && threads <= 4096)
+      return static_cast<int>(threads);
   }
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0) return std::max(1, CPU_COUNT(&cpus));
@@ -27,7 +28,8 @@ int hardware_threads() {
 
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body, int threads) {
   if (n <= 0) return;
-  const std::int64_t workers = std::min<std::int64_t>(threads > 0 ? threads : hardware_threads(), n);
+  const std::int64_t workers =
+      std::min<std::int64_t>(threads > 0 ? threads : hardware_threads(), n);
   // About eight chunks a thread even out unequal work.
   const std::int64_t chunk = std::max<std::int64_t>(1, n / (workers * 8));
   std::atomic<std::int64_t> next{0};

@@ -31,10 +31,17 @@ std::vector<std::uint8_t> encode_png(const Image& image) {
   png.width = static_cast<png_uint_32>(image.width);
   png.height = static_cast<png_uint_32>(image.height);
   switch (image.channels) {
-    case 1: png.format = PNG_FORMAT_GRAY; break;
-    case 3: png.format = PNG_FORMAT_RGB; break;
-    case 4: png.format = PNG_FORMAT_RGBA; break;
-    default: fail_input(format("encode_png: %d channels, expected 1, 3 or 4", image.channels));
+    case 1:
+      png.format = PNG_FORMAT_GRAY;
+      break;
+    case 3:
+      png.format = PNG_FORMAT_RGB;
+      break;
+    case 4:
+      png.format = PNG_FORMAT_RGBA;
+      break;
+    default:
+      fail_input(format("encode_png: %d channels, expected 1, 3 or 4", image.channels));
   }
   if (image.empty()) fail_input("encode_png: the image is empty");
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
@@ -59,7 +66,10 @@ Image decode_png(std::span<const std::uint8_t> bytes, std::size_t max_pixels) {
   const bool alpha = (png.format & PNG_FORMAT_FLAG_ALPHA) != 0;
   const bool colour = (png.format & PNG_FORMAT_FLAG_COLOR) != 0;
   png.format = alpha ? PNG_FORMAT_RGBA : colour ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-  Image image(static_cast<int>(png.width), static_cast<int>(png.height), alpha ? 4 : colour ? 3 : 1);
+  Image image(static_cast<int>(png.width), static_cast<int>(png.height),
+              alpha    ? 4
+              : colour ? 3
+                       : 1);
   if (!png_image_finish_read(&png, nullptr, image.pixels.data(), 0, nullptr)) {
     fail_input(std::string("broken PNG: ") + png.message);
   }
@@ -70,7 +80,9 @@ Image decode_png(std::span<const std::uint8_t> bytes, std::size_t max_pixels) {
 
 bool png_available() { return false; }
 std::vector<std::uint8_t> encode_png(const Image&) { fail_runtime("this build has no libpng"); }
-Image decode_png(std::span<const std::uint8_t>, std::size_t) { fail_runtime("this build has no libpng"); }
+Image decode_png(std::span<const std::uint8_t>, std::size_t) {
+  fail_runtime("this build has no libpng");
+}
 
 #endif
 

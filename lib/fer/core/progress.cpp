@@ -65,7 +65,8 @@ std::string Progress::line(const std::string& note, bool with_bar) const {
   // The terminal's last column stays free: writing there wraps on some.
   const int width = terminal_width() - 1;
   if (total_ > 0) {
-    const double part = std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0);
+    const double part =
+        std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0);
     before += format(" %3d%%", static_cast<int>(100 * part));
     const int room = width - static_cast<int>(before.size() + after.size()) - 4;
     if (room >= kNarrowestBar) {
@@ -85,7 +86,9 @@ void Progress::update(std::int64_t done, const std::string& note) {
     std::fprintf(stderr, "\r%s\x1b[K", line(note, true).c_str());
     drawn_ = true;
   } else {
-    if (plain_every_ <= 0 || std::chrono::duration<double>(now - last_drawn_).count() < plain_every_) return;
+    if (plain_every_ <= 0 ||
+        std::chrono::duration<double>(now - last_drawn_).count() < plain_every_)
+      return;
     std::fprintf(stderr, "%s\n", line(note, false).c_str());
   }
   last_drawn_ = now;
