@@ -80,7 +80,8 @@ TEST_CASE("what data sets call an expression becomes one name") {
   CHECK(canonical_label("  My Own Class ") == "My Own Class");
   CHECK(canonical_label("") == "");
   for (const auto& preset : label_preset_names()) {
-    for (const auto& label : *label_preset(preset)) CHECK(canonical_label(label) == label);
+    const LabelList labels = *label_preset(preset);
+    for (const auto& label : labels) CHECK(canonical_label(label) == label);
   }
 }
 
