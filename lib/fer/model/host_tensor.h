@@ -18,6 +18,11 @@ using Shape = std::vector<std::int64_t>;
 std::int64_t element_count(const Shape& shape);  // 1 for a scalar; throws kInput on a negative or overflow
 std::string to_string(const Shape& shape);       // [2, 3, 48, 48]
 
+struct TensorType {
+  DType dtype = DType::kF32;
+  Shape shape;
+};
+
 // Contiguous, row-major (NCHW for images, OIHW for convolution weights), little-endian.
 struct HostTensor {
   DType dtype = DType::kF32;

@@ -16,5 +16,8 @@ std::map<std::string, HostTensor> run_reference(const Graph& graph, const Tensor
 
 // Throws kInput naming the first parameter that is missing, surplus or of another shape.
 void check_weights(const Graph& graph, const TensorMap& weights);
+void check_weights(const Graph& graph, const std::map<std::string, TensorType>& weights);
+// Throws kInput unless `batch` is F32 [N, C, H, W] of the graph's input with N > 0.
+void check_batch(const Graph& graph, const HostTensor& batch);
 
 }  // namespace fer
