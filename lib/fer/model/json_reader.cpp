@@ -29,6 +29,8 @@ bool is_integer(const json& value, std::int64_t low, std::int64_t high) {
   return value.get<std::int64_t>() >= low && value.get<std::int64_t>() <= high;
 }
 
+bool is_finite(const json& value) { return value.is_number() && std::isfinite(value.get<float>()); }
+
 std::string range(std::int64_t low, std::int64_t high) {
   return "from " + std::to_string(low) + " to " + std::to_string(high);
 }
@@ -103,8 +105,17 @@ std::vector<std::int64_t> JsonReader::integers(const std::string& key, std::int6
 
 float JsonReader::number(const std::string& key) {
   const json& value = take(key);
-  if (!value.is_number() || !std::isfinite(value.get<float>())) refuse(key, "a finite number");
+  if (!is_finite(value)) refuse(key, "a finite number");
   return value.get<float>();
+}
+
+std::vector<float> JsonReader::numbers(const std::string& key) {
+  std::vector<float> values;
+  for (const json& value : array(key)) {
+    if (!is_finite(value)) refuse(key, "a list of finite numbers");
+    values.push_back(value.get<float>());
+  }
+  return values;
 }
 
 bool JsonReader::boolean(const std::string& key) {
@@ -117,6 +128,15 @@ std::string JsonReader::text(const std::string& key) {
   const json& value = take(key);
   if (!value.is_string()) refuse(key, "a text");
   return value.get<std::string>();
+}
+
+std::vector<std::string> JsonReader::texts(const std::string& key) {
+  std::vector<std::string> values;
+  for (const json& value : array(key)) {
+    if (!value.is_string()) refuse(key, "a list of texts");
+    values.push_back(value.get<std::string>());
+  }
+  return values;
 }
 
 const json& JsonReader::array(const std::string& key) {

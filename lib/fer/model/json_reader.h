@@ -26,8 +26,10 @@ class JsonReader {
   std::int64_t integer(const std::string& key, std::int64_t low, std::int64_t high);
   std::vector<std::int64_t> integers(const std::string& key, std::int64_t low, std::int64_t high);
   float number(const std::string& key);
+  std::vector<float> numbers(const std::string& key);
   bool boolean(const std::string& key);
   std::string text(const std::string& key);
+  std::vector<std::string> texts(const std::string& key);
   const nlohmann::json& array(const std::string& key);
   const nlohmann::json& object(const std::string& key);
   void finish() const;

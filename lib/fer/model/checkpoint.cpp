@@ -1,0 +1,63 @@
+#include "fer/model/checkpoint.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "fer/core/error.h"
+#include "fer/model/json_reader.h"
+#include "fer/model/reference.h"
+
+namespace fer {
+namespace {
+
+constexpr const char* kFormat = "fer-checkpoint";
+constexpr int kMaxDepth = 32;
+
+const std::string& metadata(const SafetensorsHeader& header, const std::string& key) {
+  const auto found = header.metadata.find(key);
+  if (found == header.metadata.end()) fail_input("not a fer checkpoint: no '" + key + "' in it");
+  return found->second;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, DType dtype) {
+  check_spec(checkpoint.spec, checkpoint.graph);
+  check_weights(checkpoint.graph, checkpoint.weights);
+  SafetensorsFile file;
+  file.metadata = {{"format", kFormat},
+                   {"version", std::to_string(kCheckpointVersion)},
+                   {"graph", to_json(checkpoint.graph).dump()},
+                   {"spec", to_json(checkpoint.spec).dump()}};
+  for (const Parameter& parameter : checkpoint.graph.parameters()) {
+    file.tensors[parameter.name] =
+        checkpoint.weights.at(parameter.name).converted(parameter.trainable ? dtype : DType::kF32);
+  }
+  write_safetensors(path, file);
+}
+
+Checkpoint load_checkpoint(const std::filesystem::path& path) {
+  const SafetensorsHeader header = read_safetensors_header(path);
+  Checkpoint checkpoint;
+  try {
+    if (metadata(header, "format") != kFormat) {
+      fail_input("not a fer checkpoint: its format is " + quote(metadata(header, "format")));
+    }
+    if (metadata(header, "version") != std::to_string(kCheckpointVersion)) {
+      fail_input("checkpoint version " + quote(metadata(header, "version")) +
+                 ", this program reads version " + std::to_string(kCheckpointVersion));
+    }
+    checkpoint.graph = graph_from_json(parse_json(metadata(header, "graph"), "graph", kMaxDepth));
+    checkpoint.spec = spec_from_json(parse_json(metadata(header, "spec"), "spec", kMaxDepth));
+    check_spec(checkpoint.spec, checkpoint.graph);
+    check_weights(checkpoint.graph, header.tensors);
+  } catch (const Error& error) {
+    fail_input(path.string() + ": " + error.what());
+  }
+  for (auto& [name, tensor] : read_safetensors(path).tensors) {
+    checkpoint.weights[name] = tensor.converted(DType::kF32);
+  }
+  return checkpoint;
+}
+
+}  // namespace fer
