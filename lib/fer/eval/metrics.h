@@ -24,6 +24,7 @@ struct ClassMetrics {
   std::int64_t support = 0;
 };
 
+// Averages over classes take those that occur in truth or prediction, as scikit-learn does by default.
 struct Metrics {
   std::int64_t n = 0;
   double accuracy = 0;
@@ -31,10 +32,10 @@ struct Metrics {
   double balanced_accuracy = 0;  // mean recall over classes that have samples
   double macro_precision = 0, macro_recall = 0, macro_f1 = 0;
   double weighted_precision = 0, weighted_recall = 0, weighted_f1 = 0;  // by support
-  double kappa = 0;              // Cohen's
+  double kappa = 0;              // Cohen's; 0 where chance alone agrees always
   double nll = 0;                // mean negative log-likelihood, natural logarithm, p clamped to 1e-12
   double brier = 0;              // mean over samples of sum over classes (p - onehot)^2
-  double ece = 0;                // expected calibration error, 15 equal-width bins of confidence
+  double ece = 0;                // expected calibration error, 15 equal-width bins of confidence (low, high]
   std::vector<ClassMetrics> classes;
   std::vector<std::vector<std::int64_t>> confusion;  // [truth][prediction]
 };
@@ -48,8 +49,10 @@ struct Predictions {
   std::int64_t size() const { return static_cast<std::int64_t>(truth.size()); }
   std::span<const float> row(std::int64_t i) const;
   int predicted(std::int64_t i) const;  // argmax; the lower index wins a tie
+  // Throws kInput on an index or a length that does not fit the labels, or a number that is not finite.
   void add(int truth_index, std::span<const float> row);
-  void merge(const Predictions& other);  // throws kInput when the labels differ
+  // Throws kInput when the labels differ; an object without labels takes the other's.
+  void merge(const Predictions& other);
 };
 
 Metrics compute_metrics(const Predictions& predictions);  // throws kInput when there are none
@@ -58,9 +61,28 @@ Metrics compute_metrics(const Predictions& predictions);  // throws kInput when 
 Metrics metrics_from_confusion(const LabelList& labels,
                                const std::vector<std::vector<std::int64_t>>& confusion);
 
-// Percentile bootstrap of the accuracy (Efron): `resamples` draws of n with replacement, seeded; the
-// 2.5 % and 97.5 % quantiles for level .95.
+// The numbers of Metrics by name (accuracy, macro_f1, ... , ece), in the order of the struct.
+std::vector<std::string> metric_names();
+double metric_value(const Metrics& metrics, const std::string& name);  // throws kInput, naming the nearest
+
+// Percentile bootstrap (Efron 1979), defined exactly: resample r draws n samples with replacement, by
+// Rng{seed, r}.below(n); the interval runs between the quantiles (1 - level) / 2 and (1 + level) / 2 of
+// the resampled values, interpolated linearly. The same on every machine and for any number of threads.
+struct BootstrapOptions {
+  int resamples = 10'000;
+  std::uint64_t seed = 0;
+  double level = 0.95;
+};
+
 Interval bootstrap_accuracy(const Predictions& predictions, int resamples = 10'000,
                             std::uint64_t seed = 0, double level = 0.95);
+
+// The bounds of every number at once, those of the classes included; the confusion matrices stay empty.
+// The error of calibration is biased upwards in resamples: read its interval as an upper bound.
+struct MetricIntervals {
+  Metrics low, high;
+};
+MetricIntervals bootstrap_metrics(const Predictions& predictions,
+                                  const BootstrapOptions& options = {});
 
 }  // namespace fer

@@ -1,0 +1,177 @@
+#include "fer/eval/bootstrap.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "fer/core/error.h"
+#include "fer/core/parallel.h"
+#include "fer/core/random.h"
+#include "fer/core/text.h"
+#include "fer/eval/calibration.h"
+
+namespace fer {
+
+namespace {
+
+constexpr int kBins = 15;
+
+// Linear between the two nearest of the sorted values, as numpy's default.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double position = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (position - static_cast<double>(below));
+}
+
+}  // namespace
+
+std::vector<std::vector<double>> bootstrap(std::int64_t n, std::size_t count,
+                                           const Statistics& statistics,
+                                           const BootstrapOptions& options) {
+  if (n < 1) fail_input("no samples to resample");
+  if (n > std::numeric_limits<std::int32_t>::max()) {
+    fail_input(format("%lld samples are too many to resample", static_cast<long long>(n)));
+  }
+  if (options.resamples < 1)
+    fail_input(format("%d resamples, expected at least 1", options.resamples));
+  std::vector<std::vector<double>> result(count, std::vector<double>(options.resamples));
+  parallel_for(options.resamples, [&](std::int64_t r) {
+    Rng rng{options.seed, static_cast<std::uint64_t>(r)};
+    std::vector<std::int32_t> drawn(static_cast<std::size_t>(n));
+    for (auto& index : drawn)
+      index = static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(n)));
+    std::vector<double> values(count);
+    statistics(drawn, values);
+    for (std::size_t s = 0; s < count; ++s) result[s][r] = values[s];
+  });
+  return result;
+}
+
+Interval percentile_interval(std::vector<double>& values, double level) {
+  if (!(level > 0 && level < 1)) fail_input(format("level %g is not between 0 and 1", level));
+  std::sort(values.begin(), values.end());
+  return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
+}
+
+struct MetricTable::Sums {
+  explicit Sums(std::size_t classes) : cells(classes * classes) {}
+  std::vector<std::int64_t> cells;
+  std::array<double, kBins> confidence_minus_correct{};
+  std::int64_t in_top2 = 0;
+  double nll = 0;
+  double brier = 0;
+};
+
+MetricTable::MetricTable(const Predictions& predictions) : labels_(predictions.labels) {
+  const std::int64_t n = predictions.size();
+  if (n == 0) fail_input("there are no predictions to evaluate");
+  if (predictions.probabilities.size() != static_cast<std::size_t>(n) * labels_.size()) {
+    fail_input(format("%zu probabilities for %lld samples of %zu labels",
+                      predictions.probabilities.size(), static_cast<long long>(n), labels_.size()));
+  }
+  rows_.reserve(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::span<const float> p = predictions.row(i);
+    const int truth = predictions.truth[i];
+    const int predicted = predictions.predicted(i);
+    if (truth < 0 || truth >= static_cast<int>(labels_.size())) {
+      fail_input(format("class %d of a sample is none of the %zu labels", truth, labels_.size()));
+    }
+    int ahead = 0;  // classes that rank before the truth
+    double brier = 0;
+    for (int c = 0; c < static_cast<int>(p.size()); ++c) {
+      ahead += p[c] > p[truth] || (p[c] == p[truth] && c < truth);
+      const double error = p[c] - (c == truth ? 1.0 : 0.0);
+      brier += error * error;
+    }
+    rows_.push_back({.cell = truth * static_cast<int>(labels_.size()) + predicted,
+                     .bin = static_cast<std::int16_t>(confidence_bin(p[predicted], kBins)),
+                     .correct = predicted == truth,
+                     .in_top2 = ahead < 2,
+                     .confidence = p[predicted],
+                     .nll = -std::log(std::max<double>(p[truth], 1e-12)),
+                     .brier = brier});
+  }
+}
+
+void MetricTable::add(const Row& row, Sums& sums) const {
+  ++sums.cells[row.cell];
+  sums.confidence_minus_correct[row.bin] += row.confidence - row.correct;
+  sums.in_top2 += row.in_top2;
+  sums.nll += row.nll;
+  sums.brier += row.brier;
+}
+
+Metrics MetricTable::finish(const Sums& sums) const {
+  const std::size_t classes = labels_.size();
+  std::vector<std::vector<std::int64_t>> confusion(classes);
+  for (std::size_t t = 0; t < classes; ++t) {
+    const auto begin = sums.cells.begin() + static_cast<std::ptrdiff_t>(t * classes);
+    confusion[t].assign(begin, begin + static_cast<std::ptrdiff_t>(classes));
+  }
+  Metrics m = metrics_from_confusion(labels_, confusion);
+  const auto n = static_cast<double>(m.n);
+  m.top2_accuracy = static_cast<double>(sums.in_top2) / n;
+  m.nll = sums.nll / n;
+  m.brier = sums.brier / n;
+  for (const double difference : sums.confidence_minus_correct) m.ece += std::abs(difference) / n;
+  return m;
+}
+
+Metrics MetricTable::metrics(std::span<const std::int32_t> drawn) const {
+  Sums sums(labels_.size());
+  for (const std::int32_t i : drawn) add(rows_[i], sums);
+  return finish(sums);
+}
+
+Metrics MetricTable::metrics() const {
+  Sums sums(labels_.size());
+  for (const Row& row : rows_) add(row, sums);
+  return finish(sums);
+}
+
+Interval bootstrap_accuracy(const Predictions& predictions, int resamples, std::uint64_t seed,
+                            double level) {
+  const std::int64_t n = predictions.size();
+  std::vector<std::uint8_t> correct(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i)
+    correct[i] = predictions.predicted(i) == predictions.truth[i];
+  auto values = bootstrap(n, 1,
+                          [&](std::span<const std::int32_t> drawn, std::span<double> value) {
+                            std::int64_t hits = 0;
+                            for (const std::int32_t i : drawn) hits += correct[i];
+                            value[0] =
+                                static_cast<double>(hits) / static_cast<double>(drawn.size());
+                          },
+                          {resamples, seed, level});
+  return percentile_interval(values[0], level);
+}
+
+MetricIntervals bootstrap_metrics(const Predictions& predictions, const BootstrapOptions& options) {
+  const MetricTable table(predictions);
+  MetricIntervals result;
+  result.low = result.high = table.metrics();
+  result.low.confusion.clear();
+  result.high.confusion.clear();
+  const std::size_t count = numbers_of(result.low).size();
+  auto values = bootstrap(
+      table.size(), count,
+      [&](std::span<const std::int32_t> drawn, std::span<double> out) {
+        const std::vector<double> numbers = numbers_of(table.metrics(drawn));
+        std::copy(numbers.begin(), numbers.end(), out.begin());
+      },
+      options);
+  std::vector<double> low, high;
+  for (auto& one : values) {
+    const Interval interval = percentile_interval(one, options.level);
+    low.push_back(interval.low);
+    high.push_back(interval.high);
+  }
+  set_numbers(result.low, low);
+  set_numbers(result.high, high);
+  return result;
+}
+
+}  // namespace fer
