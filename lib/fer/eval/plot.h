@@ -1,5 +1,6 @@
-// Plots through gnuplot as a process: no library to link, PNG and SVG. Without gnuplot the data file is
-// still written, one warning is logged, and false comes back; a plot never fails a run.
+// Plots through gnuplot as a process: no library to link; SVG where the path ends in .svg, else PNG.
+// A plot never fails a run: what goes wrong is logged as a warning and false comes back. Without gnuplot
+// there is one warning, and the numbers are written under the same name as .csv.
 #pragma once
 
 #include <filesystem>
@@ -17,16 +18,16 @@ struct CurvePoint {
   int epoch = 0;
   double train_accuracy = 0, val_accuracy = 0, train_loss = 0, val_loss = 0;
 };
-bool plot_curves(const std::filesystem::path& png, const std::vector<CurvePoint>& points,
+bool plot_curves(const std::filesystem::path& path, const std::vector<CurvePoint>& points,
                  const std::string& title);
 
 // Counts, or rows normalised to 1; the axis says truth and prediction; cells carry their number.
-bool plot_confusion_matrix(const std::filesystem::path& png, const LabelList& labels,
+bool plot_confusion_matrix(const std::filesystem::path& path, const LabelList& labels,
                            const std::vector<std::vector<std::int64_t>>& confusion, bool normalised,
                            const std::string& title);
 
 // Bars of samples a class, one colour a split.
-bool plot_class_counts(const std::filesystem::path& png, const LabelList& labels,
+bool plot_class_counts(const std::filesystem::path& path, const LabelList& labels,
                        const std::vector<std::string>& series,
                        const std::vector<std::vector<std::int64_t>>& counts, const std::string& title);
 
