@@ -1,0 +1,142 @@
+#include "fer/nn/augment.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "fer/core/error.h"
+#include "fer/core/random.h"
+#include "fer/core/text.h"
+
+namespace fer {
+namespace {
+
+void in_range(const char* name, double value, double low, double high) {
+  if (!(value >= low && value <= high)) {
+    fail_input(format("augment.%s: %g is not in [%g, %g]", name, value, low, high));
+  }
+}
+
+at::Tensor per_channel(const std::vector<float>& values, const at::Tensor& like) {
+  return at::tensor(values, like.options()).view({1, -1, 1, 1});
+}
+
+// x in [0, 1], one channel.
+at::Tensor normalise(at::Tensor x, const ModelSpec& spec) {
+  x = x * (255.0f * spec.scale);
+  if (spec.channels() > 1) x = x.expand({-1, spec.channels(), -1, -1});
+  const auto normal = (x - per_channel(spec.mean, x)) / per_channel(spec.std, x);
+  auto result = at::empty(normal.sizes(), normal.options().memory_format(at::MemoryFormat::ChannelsLast));
+  return result.copy_(normal);
+}
+
+// Draws of one sample; the order of the draws is part of a run's reproducibility.
+struct Draw {
+  bool flip;
+  double angle, zoom, dx, dy, brightness, contrast;
+  double erase_x = 0, erase_y = 0, erase_w = 0, erase_h = 0, erase_value = 0;
+};
+
+Draw draw(const AugmentOptions& o, const ModelSpec& spec, Rng rng) {
+  Draw d{};
+  d.flip = rng.uniform() < o.flip;
+  d.angle = rng.uniform(-o.rotation, o.rotation) * std::numbers::pi / 180.0;
+  d.zoom = rng.uniform(1.0 - o.zoom, 1.0 + o.zoom);
+  // In the sampler's coordinates the picture spans [-1, 1].
+  const double crop_play = 1.0 - static_cast<double>(spec.input_size) / spec.resize;
+  d.dx = rng.uniform(-1.0, 1.0) * crop_play + 2.0 * rng.uniform(-o.shift, o.shift);
+  d.dy = rng.uniform(-1.0, 1.0) * crop_play + 2.0 * rng.uniform(-o.shift, o.shift);
+  d.brightness = rng.uniform(-o.brightness, o.brightness);
+  d.contrast = rng.uniform(1.0 - o.contrast, 1.0 + o.contrast);
+  if (rng.uniform() < o.erasing) {
+    const double area = rng.uniform(0.02, std::max(0.02, o.erasing_area));
+    const double aspect = std::exp(rng.uniform(std::log(1.0 / 3.0), std::log(3.0)));
+    d.erase_w = std::min(1.0, std::sqrt(area * aspect));
+    d.erase_h = std::min(1.0, std::sqrt(area / aspect));
+    d.erase_x = rng.uniform(0.0, 1.0 - d.erase_w);
+    d.erase_y = rng.uniform(0.0, 1.0 - d.erase_h);
+    d.erase_value = rng.uniform();
+  }
+  return d;
+}
+
+}  // namespace
+
+void check(const AugmentOptions& o) {
+  in_range("flip", o.flip, 0, 1);
+  in_range("rotation", o.rotation, 0, 180);
+  in_range("zoom", o.zoom, 0, 0.9);
+  in_range("shift", o.shift, 0, 0.5);
+  in_range("brightness", o.brightness, 0, 1);
+  in_range("contrast", o.contrast, 0, 1);
+  in_range("erasing", o.erasing, 0, 1);
+  in_range("erasing_area", o.erasing_area, 0, 1);
+  in_range("mixup", o.mixup, 0, 10);
+}
+
+at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indices,
+                   const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
+                   std::int64_t epoch) {
+  if (!options.enabled) return plain_batch(images, spec);
+  const auto n = static_cast<std::int64_t>(indices.size());
+  const std::int64_t side = spec.input_size;
+  // Columns: the affine matrix (6), brightness, contrast, the erased rectangle (x0 y0 x1 y1), its value.
+  constexpr int kColumns = 13;
+  auto table = at::empty({n, kColumns}, at::kFloat);
+  float* row = table.data_ptr<float>();
+  for (std::int64_t i = 0; i < n; ++i, row += kColumns) {
+    const Draw d = draw(options, spec,
+                        Rng{seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(indices[i])});
+    const double scale = static_cast<double>(side) / spec.resize / d.zoom;
+    const double c = std::cos(d.angle) * scale, s = std::sin(d.angle) * scale;
+    const double mirror = d.flip ? -1.0 : 1.0;
+    const double values[kColumns] = {mirror * c, -s, d.dx, mirror * s, c, d.dy, d.brightness, d.contrast,
+                                     d.erase_x, d.erase_y, d.erase_x + d.erase_w, d.erase_y + d.erase_h,
+                                     d.erase_value};
+    std::copy(std::begin(values), std::end(values), row);
+  }
+  const auto device = images.device();
+  table = table.to(device);
+  const auto column = [&](int k) { return table.select(1, k).view({n, 1, 1, 1}); };
+
+  const auto theta = table.slice(1, 0, 6).reshape({n, 2, 3});
+  const auto grid = at::affine_grid_generator(theta, {n, 1, side, side}, false);
+  const auto pixels = images.to(at::kFloat).mul_(1.0f / 255.0f);
+  constexpr int kBilinear = 0, kBorder = 1;
+  auto x = at::grid_sampler(pixels, grid, kBilinear, kBorder, false);
+
+  const auto mean = x.mean({1, 2, 3}, true);
+  x = ((x - mean) * column(7) + mean + column(6)).clamp_(0.0, 1.0);
+  if (options.erasing > 0) {
+    const auto centre = (at::arange(side, x.options()) + 0.5f) / static_cast<float>(side);
+    const auto xs = centre.view({1, 1, 1, side}), ys = centre.view({1, 1, side, 1});
+    const auto erased = (xs >= column(8)) & (xs < column(10)) & (ys >= column(9)) & (ys < column(11));
+    x = at::where(erased, column(12), x);
+  }
+  return normalise(x, spec);
+}
+
+at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec) {
+  const std::int64_t offset = (spec.resize - spec.input_size) / 2;
+  auto x = images.slice(2, offset, offset + spec.input_size).slice(3, offset, offset + spec.input_size);
+  return normalise(x.to(at::kFloat).mul_(1.0f / 255.0f), spec);
+}
+
+std::vector<Image> to_images(const at::Tensor& batch, const ModelSpec& spec) {
+  auto x = batch.detach().to(at::kCPU, at::kFloat).contiguous();
+  x = (x * per_channel(spec.std, x) + per_channel(spec.mean, x)) / spec.scale;
+  if (spec.colour == "bgr") x = x.flip({1});
+  x = x.round().clamp(0, 255).to(at::kByte).permute({0, 2, 3, 1}).contiguous();
+  std::vector<Image> images;
+  for (std::int64_t i = 0; i < x.size(0); ++i) {
+    Image image(static_cast<int>(x.size(2)), static_cast<int>(x.size(1)), static_cast<int>(x.size(3)));
+    const auto* begin = x[i].data_ptr<std::uint8_t>();
+    std::copy(begin, begin + image.pixels.size(), image.pixels.begin());
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+}  // namespace fer

@@ -1,0 +1,44 @@
+// Batched augmentation on the training device, and the plain path that validation takes.
+//
+// Every number is drawn from Rng{seed, epoch, sample index}: a sample's picture in an epoch does not
+// depend on its batch, on the order, or on a resume.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "fer/model/spec.h"
+
+namespace at {
+class Tensor;
+}
+
+namespace fer {
+
+struct AugmentOptions {
+  bool enabled = true;
+  double flip = 0.5;         // probability of a horizontal flip
+  double rotation = 15.0;    // degrees, uniform in [-r, r]
+  double zoom = 0.15;        // scale uniform in [1 - z, 1 + z]
+  double shift = 0.08;       // of the side, uniform in [-s, s] both ways, beside the crop's own offset
+  double brightness = 0.15;  // added, of full scale, uniform in [-b, b]
+  double contrast = 0.25;    // factor about the picture's mean, uniform in [1 - c, 1 + c]
+  double erasing = 0.3;      // probability of one erased rectangle (Zhong et al. 2020)
+  double erasing_area = 0.15;  // its largest share of the picture; the smallest is .02
+  double mixup = 0.0;        // alpha of the Beta distribution (Zhang et al. 2018); 0: off
+};
+// Throws kInput naming the option and the value.
+void check(const AugmentOptions& options);
+
+// images: U8 [N, 1, resize, resize] on the device; indices: N sample numbers.
+// Returns F32 [N, C, input_size, input_size], channels-last, normalised as the spec says.
+at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indices,
+                   const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
+                   std::int64_t epoch);
+// The centre crop, as preprocess() does it.
+at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec);
+
+// Back to 8-bit gray or RGB pictures, to look at.
+std::vector<Image> to_images(const at::Tensor& batch, const ModelSpec& spec);
+
+}  // namespace fer

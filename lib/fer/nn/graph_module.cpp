@@ -1,0 +1,272 @@
+#include "fer/nn/graph_module.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "fer/core/error.h"
+#include "fer/core/hash.h"
+#include "fer/core/random.h"
+#include "fer/core/text.h"
+#include "fer/model/reference.h"
+#include "fer/nn/runtime.h"
+
+namespace fer {
+namespace {
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+constexpr double kBatchNormMomentum = 0.1;
+
+at::Tensor pad(const at::Tensor& x, const Padding& p, double value) {
+  return at::constant_pad_nd(x, {p.left, p.right, p.top, p.bottom}, value);
+}
+
+bool is_symmetric(const Padding& p) { return p.top == p.bottom && p.left == p.right; }
+
+at::Tensor keep_mask(const at::Tensor& like, at::IntArrayRef shape, double rate, at::Generator& generator) {
+  return at::empty(shape, like.options().dtype(at::kFloat)).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
+}
+
+}  // namespace
+
+at::Tensor to_torch(const HostTensor& tensor) {
+  const auto copy = [&](const void* data, at::ScalarType type) {
+    return at::from_blob(const_cast<void*>(data), tensor.shape, at::TensorOptions().dtype(type)).clone();
+  };
+  switch (tensor.dtype) {
+    case DType::kF32: return copy(tensor.bytes.data(), at::kFloat);
+    case DType::kI64: return copy(tensor.bytes.data(), at::kLong);
+    case DType::kU8: return copy(tensor.bytes.data(), at::kByte);
+    default: {
+      const auto floats = tensor.to_floats();
+      return copy(floats.data(), at::kFloat);
+    }
+  }
+}
+
+HostTensor from_torch(const at::Tensor& tensor) {
+  HostTensor host;
+  at::ScalarType type = at::kFloat;
+  if (tensor.scalar_type() == at::kLong) {
+    type = at::kLong;
+    host.dtype = DType::kI64;
+  } else if (tensor.scalar_type() == at::kByte) {
+    type = at::kByte;
+    host.dtype = DType::kU8;
+  }
+  const auto plain = tensor.detach().to(at::kCPU, type).contiguous();
+  host.shape = plain.sizes().vec();
+  host.bytes.resize(plain.nbytes());
+  std::memcpy(host.bytes.data(), plain.data_ptr(), plain.nbytes());
+  return host;
+}
+
+struct GraphModule::Impl {
+  Graph graph;
+  std::string device;
+  std::vector<Parameter> parameters;
+  std::vector<at::Tensor> tensors;           // parallel to parameters
+  std::map<std::string, std::size_t> index;  // by parameter name
+  int residual_sums = 0;
+
+  const at::Tensor& tensor(const Node& node, const char* suffix) const {
+    return tensors[index.at(node.name + suffix)];
+  }
+  at::Tensor optional_tensor(const Node& node, const char* suffix) const {
+    const auto found = index.find(node.name + suffix);
+    return found == index.end() ? at::Tensor() : tensors[found->second];
+  }
+};
+
+GraphModule::GraphModule(Graph graph, const std::string& device) : impl_(std::make_unique<Impl>()) {
+  impl_->graph = std::move(graph);
+  impl_->device = device;
+  impl_->parameters = impl_->graph.parameters();
+  for (const Parameter& parameter : impl_->parameters) {
+    auto options = at::TensorOptions().dtype(at::kFloat).device(torch_device(device));
+    // contiguous(ChannelsLast) leaves a one-channel tensor as it is and the stem would run NCHW, so the
+    // format is asked for at allocation.
+    if (parameter.shape.size() == 4) options = options.memory_format(at::MemoryFormat::ChannelsLast);
+    auto tensor = at::empty(parameter.shape, options).zero_();
+    tensor.set_requires_grad(parameter.trainable);
+    impl_->index[parameter.name] = impl_->tensors.size();
+    impl_->tensors.push_back(tensor);
+  }
+  for (const Node& node : impl_->graph.nodes()) {
+    impl_->residual_sums += std::holds_alternative<op::Add>(node.operation);
+  }
+}
+
+GraphModule::~GraphModule() = default;
+
+const Graph& GraphModule::graph() const { return impl_->graph; }
+const std::string& GraphModule::device() const { return impl_->device; }
+
+void GraphModule::initialise(std::uint64_t seed) {
+  at::NoGradGuard no_grad;
+  const auto& nodes = impl_->graph.nodes();
+  std::vector<bool> ends_branch(nodes.size(), false);
+  for (const Node& node : nodes) {
+    if (std::holds_alternative<op::Add>(node.operation)) ends_branch[node.inputs[0]] = true;
+  }
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const Parameter& parameter : impl_->graph.parameters(static_cast<int>(i))) {
+      Fingerprint name;
+      name.add(parameter.name);
+      Rng rng{seed, name.value()};
+      auto values = std::vector<float>(element_count(parameter.shape));
+      const bool is_weight = parameter.name.ends_with(".weight");
+      if (std::holds_alternative<op::Conv2d>(nodes[i].operation)) {
+        if (is_weight) {
+          const auto& s = parameter.shape;
+          const double fan_out = static_cast<double>(s[0] * s[2] * s[3]) /
+                                 std::get<op::Conv2d>(nodes[i].operation).groups;
+          for (float& v : values) v = static_cast<float>(rng.normal() * std::sqrt(2.0 / fan_out));
+        }
+      } else if (std::holds_alternative<op::Linear>(nodes[i].operation)) {
+        const double fan_in = static_cast<double>(impl_->graph.shape(nodes[i].inputs[0])[0]);
+        const double bound = 1.0 / std::sqrt(fan_in);
+        for (float& v : values) v = static_cast<float>(rng.uniform(-bound, bound));
+      } else if (is_weight || parameter.name.ends_with(".running_var")) {
+        const bool zero = is_weight && ends_branch[i];
+        std::fill(values.begin(), values.end(), zero ? 0.0f : 1.0f);
+      }
+      impl_->tensors[impl_->index.at(parameter.name)].copy_(
+          to_torch(HostTensor::from_floats(parameter.shape, values)));
+    }
+  }
+}
+
+void GraphModule::load(const TensorMap& weights) {
+  check_weights(impl_->graph, weights);
+  at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < impl_->parameters.size(); ++i) {
+    impl_->tensors[i].copy_(to_torch(weights.at(impl_->parameters[i].name)));
+  }
+}
+
+TensorMap GraphModule::save() const {
+  TensorMap weights;
+  for (std::size_t i = 0; i < impl_->parameters.size(); ++i) {
+    weights[impl_->parameters[i].name] = from_torch(impl_->tensors[i]);
+  }
+  return weights;
+}
+
+std::vector<std::string> GraphModule::names() const {
+  std::vector<std::string> result;
+  for (const Parameter& p : impl_->parameters) result.push_back(p.name);
+  return result;
+}
+
+std::vector<at::Tensor> GraphModule::tensors() const { return impl_->tensors; }
+
+std::vector<std::string> GraphModule::trainable_names() const {
+  std::vector<std::string> result;
+  for (const Parameter& p : impl_->parameters) {
+    if (p.trainable) result.push_back(p.name);
+  }
+  return result;
+}
+
+std::vector<at::Tensor> GraphModule::trainable() const {
+  std::vector<at::Tensor> result;
+  for (std::size_t i = 0; i < impl_->parameters.size(); ++i) {
+    if (impl_->parameters[i].trainable) result.push_back(impl_->tensors[i]);
+  }
+  return result;
+}
+
+std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
+                                                       const ForwardOptions& options) {
+  const auto& nodes = impl_->graph.nodes();
+  std::vector<int> uses_left(nodes.size(), 0);
+  for (const Node& node : nodes) {
+    for (const int from : node.inputs) ++uses_left[from];
+  }
+  for (const Output& output : impl_->graph.outputs()) ++uses_left[output.node];
+
+  auto generator = options.training ? make_generator(impl_->device, options.seed) : at::Generator();
+  std::vector<at::Tensor> values(nodes.size());
+  int sums_seen = 0;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    const auto in = [&](std::size_t k) -> const at::Tensor& { return values[node.inputs[k]]; };
+    values[i] = std::visit(
+        Overloaded{
+            [&](const op::Input&) { return input; },
+            [&](const op::Conv2d& o) {
+              const auto& weight = impl_->tensor(node, ".weight");
+              const auto bias = impl_->optional_tensor(node, ".bias");
+              const bool inside = is_symmetric(o.padding);
+              const auto x = inside ? in(0) : pad(in(0), o.padding, 0.0);
+              const std::vector<std::int64_t> padding =
+                  inside ? std::vector<std::int64_t>{o.padding.top, o.padding.left}
+                         : std::vector<std::int64_t>{0, 0};
+              return at::conv2d(x, weight, bias, {o.stride, o.stride}, padding, {1, 1}, o.groups);
+            },
+            [&](const op::BatchNorm& o) {
+              return at::batch_norm(in(0), impl_->tensor(node, ".weight"), impl_->tensor(node, ".bias"),
+                                    impl_->tensor(node, ".running_mean"),
+                                    impl_->tensor(node, ".running_var"), options.training,
+                                    kBatchNormMomentum, o.epsilon, true);
+            },
+            [&](const op::Relu&) { return at::relu(in(0)); },
+            [&](const op::Sigmoid&) { return at::sigmoid(in(0)); },
+            [&](const op::Silu&) { return at::silu(in(0)); },
+            [&](const op::MaxPool& o) {
+              const bool inside = is_symmetric(o.padding) && 2 * o.padding.top <= o.kernel &&
+                                  2 * o.padding.left <= o.kernel;
+              const auto x = inside ? in(0) : pad(in(0), o.padding, -INFINITY);
+              const std::vector<std::int64_t> padding =
+                  inside ? std::vector<std::int64_t>{o.padding.top, o.padding.left}
+                         : std::vector<std::int64_t>{0, 0};
+              return at::max_pool2d(x, {o.kernel, o.kernel}, {o.stride, o.stride}, padding);
+            },
+            [&](const op::AvgPool& o) {
+              const bool none = o.padding == Padding{};
+              const auto x = none ? in(0) : pad(in(0), o.padding, 0.0);
+              return at::avg_pool2d(x, {o.kernel, o.kernel}, {o.stride, o.stride});
+            },
+            [&](const op::GlobalAvgPool&) { return in(0).mean({2, 3}); },
+            [&](const op::ZeroPad& o) { return pad(in(0), o.padding, 0.0); },
+            [&](const op::Add&) {
+              const double rate = impl_->residual_sums > 0
+                                      ? options.drop_path * ++sums_seen / impl_->residual_sums
+                                      : 0.0;
+              if (!options.training || rate <= 0.0) return in(0) + in(1);
+              const auto mask = keep_mask(in(0), {in(0).size(0), 1, 1, 1}, rate, generator);
+              return in(0) * mask.to(in(0).scalar_type()) + in(1);
+            },
+            [&](const op::Scale&) { return in(0) * in(1).unsqueeze(-1).unsqueeze(-1); },
+            [&](const op::Flatten&) { return in(0).contiguous().flatten(1); },
+            [&](const op::Linear&) {
+              return at::linear(in(0), impl_->tensor(node, ".weight"),
+                                impl_->optional_tensor(node, ".bias"));
+            },
+            [&](const op::Dropout& o) {
+              if (!options.training || o.rate <= 0.0f) return in(0);
+              return in(0) * keep_mask(in(0), in(0).sizes(), o.rate, generator).to(in(0).scalar_type());
+            },
+        },
+        node.operation);
+    // Inference holds only what is still needed.
+    for (const int from : node.inputs) {
+      if (--uses_left[from] == 0) values[from] = at::Tensor();
+    }
+  }
+  std::map<std::string, at::Tensor> result;
+  for (const Output& output : impl_->graph.outputs()) {
+    result[output.head] = values[output.node].to(at::kFloat);
+  }
+  return result;
+}
+
+}  // namespace fer

@@ -1,0 +1,60 @@
+// A fer::Graph as libtorch computes and trains it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fer/model/graph.h"
+
+namespace at {
+class Tensor;
+}
+
+namespace fer {
+
+at::Tensor to_torch(const HostTensor& tensor);           // a copy on the CPU
+HostTensor from_torch(const at::Tensor& tensor);         // contiguous, F32 (or I64, U8)
+
+struct ForwardOptions {
+  bool training = false;        // batch statistics, dropout on
+  std::uint64_t seed = 0;       // of this step's dropout and stochastic depth
+  float drop_path = 0.0f;       // stochastic depth (Huang et al. 2016): rate at the last residual sum,
+                                // rising linearly from 0; drops input 0 of an addition, a sample at a time
+};
+
+class GraphModule {
+ public:
+  // Parameters are allocated on `device` ("cpu", "cuda", ...), convolution weights channels-last.
+  GraphModule(Graph graph, const std::string& device);
+  ~GraphModule();
+  GraphModule(const GraphModule&) = delete;
+  GraphModule& operator=(const GraphModule&) = delete;
+
+  const Graph& graph() const;
+  const std::string& device() const;
+
+  // Convolutions He-normal by fan-out (He et al. 2015), linear layers uniform in 1/sqrt(fan-in), batch norm
+  // 1 and 0, but 0 for the last one of a residual branch (Goyal et al. 2017), so that a block starts as
+  // the identity. A parameter's numbers depend on (seed, its name) alone.
+  void initialise(std::uint64_t seed);
+  void load(const TensorMap& weights);  // throws kInput on a missing, surplus or misshapen tensor
+  TensorMap save() const;               // F32 on the host
+
+  // In graph order; the tensors share storage with the module.
+  std::vector<std::string> trainable_names() const;
+  std::vector<at::Tensor> trainable() const;
+  std::vector<std::string> names() const;  // running statistics included
+  std::vector<at::Tensor> tensors() const;
+
+  // [N, C, H, W] normalised, on the device -> logits [N, classes] F32 by head.
+  std::map<std::string, at::Tensor> forward(const at::Tensor& input, const ForwardOptions& options = {});
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fer

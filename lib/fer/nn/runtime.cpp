@@ -1,0 +1,103 @@
+#include "fer/nn/runtime.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <malloc.h>
+#include <torch/version.h>
+
+#include <cstdlib>
+
+#include "fer/core/error.h"
+#include "fer/core/parallel.h"
+#include "fer/core/text.h"
+
+#define FER_TORCH_AT_LEAST(major, minor) \
+  (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
+
+namespace fer {
+namespace {
+
+bool cpu_has_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+void set_autocast(bool cuda, bool enabled) {
+#if FER_TORCH_AT_LEAST(2, 4)
+  const auto device = cuda ? at::kCUDA : at::kCPU;
+  at::autocast::set_autocast_dtype(device, at::kBFloat16);
+  at::autocast::set_autocast_enabled(device, enabled);
+#else
+  if (cuda) {
+    at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+    at::autocast::set_enabled(enabled);
+  } else {
+    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    at::autocast::set_cpu_enabled(enabled);
+  }
+#endif
+}
+
+}  // namespace
+
+void prepare_torch_process() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
+    setenv("ATEN_CPU_CAPABILITY", "avx512", 0);
+  }
+#endif
+}
+
+std::string resolve_device(const std::string& name) {
+  const bool cuda = at::hasCUDA();
+  if (name == "auto") return cuda ? "cuda" : "cpu";
+  if (name == "cpu") return name;
+  if (name == "cuda" || name.rfind("cuda:", 0) == 0) {
+    if (!cuda) fail_input("--device " + name + ": this libtorch finds no CUDA device");
+    return name;
+  }
+  fail_input("--device " + name + ": expected auto, cpu, cuda or cuda:N");
+}
+
+c10::Device torch_device(const std::string& resolved) { return c10::Device(resolved); }
+
+void set_torch_threads(int threads) {
+  at::set_num_threads(threads > 0 ? threads : hardware_threads());
+}
+
+int torch_threads() { return at::get_num_threads(); }
+
+std::string torch_version() { return TORCH_VERSION; }
+
+bool resolve_bf16(const std::string& amp, const std::string& device) {
+  if (amp == "off") return false;
+  if (amp == "bf16") return true;
+  if (amp != "auto") fail_input("--amp " + amp + ": expected auto, bf16 or off");
+  return device == "cpu" ? cpu_has_bf16() : true;
+}
+
+Autocast::Autocast(bool enabled, const std::string& device)
+    : enabled_(enabled), cuda_(device != "cpu") {
+  if (enabled_) set_autocast(cuda_, true);
+}
+
+Autocast::~Autocast() {
+  if (!enabled_) return;
+  at::autocast::clear_cache();
+  set_autocast(cuda_, false);
+}
+
+at::Generator make_generator(const std::string& device, std::uint64_t seed) {
+  auto generator = at::globalContext().defaultGenerator(torch_device(device)).clone();
+  generator.set_current_seed(seed);
+  return generator;
+}
+
+}  // namespace fer

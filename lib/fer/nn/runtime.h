@@ -1,0 +1,49 @@
+// What differs between libtorch versions, devices and processors, in one place.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace at {
+class Tensor;
+class Generator;
+}  // namespace at
+namespace c10 {
+struct Device;
+}
+
+namespace fer {
+
+// First line of a main that trains: larger malloc thresholds (+13 to +33 % measured) and libtorch's
+// AVX-512 kernels where the CPU has them. An environment the user set is left alone.
+void prepare_torch_process();
+
+// "auto" (cuda when there is one, else cpu), "cpu", "cuda" or "cuda:N". Throws kInput when the device is
+// not there or the name is unknown.
+std::string resolve_device(const std::string& name);
+c10::Device torch_device(const std::string& resolved);
+void set_torch_threads(int threads);  // 0: all cores that this process may use
+int torch_threads();
+std::string torch_version();
+
+// Mixed precision: "auto" is bf16 where the device multiplies it natively, else off.
+bool resolve_bf16(const std::string& amp, const std::string& device);  // auto, bf16, off; throws kInput
+
+// While it lives, this thread's convolutions and matrix products run in bf16.
+class Autocast {
+ public:
+  Autocast(bool enabled, const std::string& device);
+  ~Autocast();
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  bool enabled_;
+  bool cuda_;
+};
+
+// A generator of its own, so that nothing depends on the global one.
+at::Generator make_generator(const std::string& device, std::uint64_t seed);
+
+}  // namespace fer

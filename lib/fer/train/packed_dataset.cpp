@@ -1,0 +1,83 @@
+#include "fer/train/packed_dataset.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "fer/core/parallel.h"
+#include "fer/core/random.h"
+#include "fer/nn/runtime.h"
+
+namespace fer {
+
+struct PackedDataset::Impl {
+  at::Tensor images;
+  std::vector<at::Tensor> targets;
+  std::vector<std::vector<int>> labels;
+};
+
+PackedDataset::PackedDataset(const Dataset& dataset, int side, const std::string& device)
+    : impl_(std::make_unique<Impl>()) {
+  const std::int64_t n = dataset.size();
+  auto images = at::empty({n, 1, side, side}, at::kByte);
+  auto* pixels = images.data_ptr<std::uint8_t>();
+  const std::size_t stride = static_cast<std::size_t>(side) * side;
+  parallel_for(n, [&](std::int64_t i) {
+    const Image image = resize(to_gray(dataset.image(i)), side, side);
+    std::copy(image.pixels.begin(), image.pixels.end(), pixels + i * stride);
+  });
+  const auto where = torch_device(device);
+  impl_->images = images.to(where);
+  for (std::size_t h = 0; h < dataset.heads().size(); ++h) {
+    const auto classes = static_cast<std::int64_t>(dataset.heads()[h].labels.size());
+    auto targets = at::zeros({n, classes}, at::kFloat);
+    auto* values = targets.data_ptr<float>();
+    auto& labels = impl_->labels.emplace_back();
+    labels.reserve(n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const Target& target = dataset.target(i, h);
+      std::copy(target.distribution.begin(), target.distribution.end(), values + i * classes);
+      labels.push_back(target.label);
+    }
+    impl_->targets.push_back(targets.to(where));
+  }
+}
+
+PackedDataset::~PackedDataset() = default;
+PackedDataset::PackedDataset(PackedDataset&&) noexcept = default;
+
+std::int64_t PackedDataset::size() const { return impl_->images.size(0); }
+std::size_t PackedDataset::heads() const { return impl_->targets.size(); }
+const std::vector<int>& PackedDataset::labels(std::size_t head) const { return impl_->labels[head]; }
+
+at::Tensor PackedDataset::images(const std::vector<std::int64_t>& indices) const {
+  return impl_->images.index_select(0, at::tensor(indices, impl_->images.options().dtype(at::kLong)));
+}
+
+at::Tensor PackedDataset::targets(std::size_t head, const std::vector<std::int64_t>& indices) const {
+  const auto& all = impl_->targets[head];
+  return all.index_select(0, at::tensor(indices, all.options().dtype(at::kLong)));
+}
+
+std::vector<std::int64_t> epoch_order(const PackedDataset& dataset, const std::string& sampler,
+                                      std::uint64_t seed, std::int64_t epoch) {
+  const std::int64_t n = dataset.size();
+  Rng rng{seed, static_cast<std::uint64_t>(epoch), 0x6f72646572ull};  // "order"
+  if (sampler != "balanced") return permutation(n, rng);
+  std::vector<std::vector<std::int64_t>> by_class;
+  const auto& labels = dataset.labels(0);
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (labels[i] < 0) continue;
+    by_class.resize(std::max<std::size_t>(by_class.size(), labels[i] + 1));
+    by_class[labels[i]].push_back(i);
+  }
+  std::erase_if(by_class, [](const auto& members) { return members.empty(); });
+  std::vector<std::int64_t> order(n);
+  for (std::int64_t& i : order) {
+    const auto& members = by_class[rng.below(static_cast<std::uint32_t>(by_class.size()))];
+    i = members[rng.below(static_cast<std::uint32_t>(members.size()))];
+  }
+  return order;
+}
+
+}  // namespace fer

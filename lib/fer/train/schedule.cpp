@@ -1,0 +1,98 @@
+#include "fer/train/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "fer/core/error.h"
+#include "fer/core/text.h"
+
+namespace fer {
+namespace {
+
+void one_of(const char* name, const std::string& value, const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  fail_input(format("train.%s: unknown value '%s', expected one of: ", name, value.c_str()) +
+             join(choices, ", ") + did_you_mean(value, choices));
+}
+
+void at_least(const char* name, double value, double low) {
+  if (!(value >= low)) fail_input(format("train.%s: %g is less than %g", name, value, low));
+}
+
+void fraction(const char* name, double value) {
+  if (!(value >= 0.0 && value < 1.0)) fail_input(format("train.%s: %g is not in [0, 1)", name, value));
+}
+
+}  // namespace
+
+void check(const TrainOptions& o) {
+  at_least("epochs", o.epochs, 1);
+  at_least("batch_size", o.batch_size, 2);
+  at_least("lr", o.lr, 0);
+  at_least("warmup_epochs", o.warmup_epochs, 0);
+  at_least("min_lr", o.min_lr, 0);
+  at_least("step_epochs", o.step_epochs, 1);
+  at_least("plateau_patience", o.plateau_patience, 0);
+  at_least("early_stop", o.early_stop, 0);
+  at_least("clip_grad", o.clip_grad, 0);
+  at_least("threads", o.threads, 0);
+  fraction("momentum", o.momentum);
+  fraction("beta1", o.beta1);
+  fraction("beta2", o.beta2);
+  fraction("label_smoothing", o.label_smoothing);
+  fraction("ema", o.ema);
+  fraction("drop_path", o.drop_path);
+  one_of("opt", o.opt, {"adam", "adamw", "sgd"});
+  one_of("sched", o.sched, {"constant", "step", "plateau", "cosine"});
+  one_of("class_weights", o.class_weights, {"none", "balanced"});
+  one_of("sampler", o.sampler, {"shuffle", "balanced"});
+  one_of("monitor", o.monitor, {"accuracy", "macro_f1", "loss"});
+  one_of("amp", o.amp, {"auto", "bf16", "off"});
+}
+
+double effective_lr(const TrainOptions& o) {
+  if (o.lr > 0) return o.lr;
+  return o.opt == "sgd" ? 0.1 : 1e-3;
+}
+
+double effective_weight_decay(const TrainOptions& o) {
+  if (o.weight_decay >= 0) return o.weight_decay;
+  return o.opt == "adamw" ? 0.05 : 1e-4;
+}
+
+Schedule::Schedule(const TrainOptions& options, std::int64_t steps_per_epoch)
+    : options_(options), steps_per_epoch_(std::max<std::int64_t>(1, steps_per_epoch)) {}
+
+double Schedule::lr(std::int64_t epoch, std::int64_t step) const {
+  const double peak = effective_lr(options_);
+  const double position = epoch + static_cast<double>(step) / steps_per_epoch_;
+  if (position < options_.warmup_epochs) {
+    return peak * (0.01 + 0.99 * position / options_.warmup_epochs);
+  }
+  if (options_.sched == "cosine") {
+    const double span = std::max(1e-9, options_.epochs - options_.warmup_epochs);
+    const double progress = std::min(1.0, (position - options_.warmup_epochs) / span);
+    return options_.min_lr +
+           0.5 * (peak - options_.min_lr) * (1.0 + std::cos(std::numbers::pi * progress));
+  }
+  if (options_.sched == "step") {
+    const auto falls = static_cast<double>(epoch / options_.step_epochs);
+    return std::max(options_.min_lr, peak * std::pow(options_.step_factor, falls));
+  }
+  return std::max(options_.min_lr, peak * state.factor);
+}
+
+void Schedule::end_of_epoch(double validation_loss) {
+  if (options_.sched != "plateau") return;
+  if (!state.has_best || validation_loss < state.best_loss) {
+    state.has_best = true;
+    state.best_loss = validation_loss;
+    state.bad_epochs = 0;
+  } else if (++state.bad_epochs > options_.plateau_patience) {
+    state.factor *= options_.step_factor;
+    state.bad_epochs = 0;
+  }
+}
+
+}  // namespace fer

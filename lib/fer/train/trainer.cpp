@@ -1,0 +1,487 @@
+#include "fer/train/trainer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/error.h"
+#include "fer/core/random.h"
+#include "fer/core/text.h"
+#include "fer/nn/graph_module.h"
+#include "fer/nn/runtime.h"
+#include "fer/train/loss.h"
+#include "fer/train/optimizer.h"
+#include "fer/train/packed_dataset.h"
+#include "fer/train/schedule.h"
+
+namespace fer {
+namespace {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+using Confusion = std::vector<std::vector<std::int64_t>>;
+
+constexpr const char* kStateFormat = "fer-train-state";
+constexpr const char* kStateVersion = "1";
+constexpr std::int64_t kValidationBatch = 256;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Sums over one pass of one side; part of the state, so that a resumed epoch reports the whole epoch.
+struct Tally {
+  double loss_sum = 0;
+  std::int64_t images = 0;
+  std::vector<double> head_loss_sums;
+  std::vector<std::int64_t> head_counts;
+  std::vector<Confusion> confusion;  // one a head
+
+  explicit Tally(const std::vector<HeadSpec>& heads)
+      : head_loss_sums(heads.size(), 0.0), head_counts(heads.size(), 0) {
+    for (const HeadSpec& head : heads) {
+      confusion.emplace_back(head.labels.size(), std::vector<std::int64_t>(head.labels.size(), 0));
+    }
+  }
+
+  void count(std::size_t head, const at::Tensor& logits, const std::vector<int>& labels) {
+    const auto predicted = logits.argmax(1).to(at::kCPU).contiguous();
+    const auto* p = predicted.data_ptr<std::int64_t>();
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (labels[i] >= 0) ++confusion[head][labels[i]][p[i]];
+    }
+  }
+
+  Scores head_scores(std::size_t head) const {
+    const Metrics metrics = metrics_from_confusion(LabelList(confusion[head].size()), confusion[head]);
+    const auto n = std::max<std::int64_t>(1, head_counts[head]);
+    return {head_loss_sums[head] / static_cast<double>(n), metrics.accuracy, metrics.macro_f1};
+  }
+
+  Scores scores() const {
+    Scores mean;
+    const auto heads = static_cast<double>(confusion.size());
+    for (std::size_t h = 0; h < confusion.size(); ++h) {
+      const Scores s = head_scores(h);
+      mean.accuracy += s.accuracy / heads;
+      mean.macro_f1 += s.macro_f1 / heads;
+    }
+    mean.loss = images > 0 ? loss_sum / static_cast<double>(images) : 0.0;
+    return mean;
+  }
+};
+
+void to_json(Json& json, const Tally& t) {
+  json = {{"loss_sum", t.loss_sum},
+          {"images", t.images},
+          {"head_loss_sums", t.head_loss_sums},
+          {"head_counts", t.head_counts},
+          {"confusion", t.confusion}};
+}
+
+void from_json(const Json& json, Tally& t) {
+  json.at("loss_sum").get_to(t.loss_sum);
+  json.at("images").get_to(t.images);
+  json.at("head_loss_sums").get_to(t.head_loss_sums);
+  json.at("head_counts").get_to(t.head_counts);
+  json.at("confusion").get_to(t.confusion);
+}
+
+}  // namespace
+
+struct Trainer::Impl {
+  Checkpoint initial;
+  TrainOptions options;
+  AugmentOptions augment_options;
+  std::string device;
+  bool bf16;
+  PackedDataset train, val;
+  GraphModule module;
+  std::unique_ptr<GraphModule> average;  // where ema is on
+  std::unique_ptr<Optimizer> optimizer;
+  std::int64_t steps_per_epoch;
+  Schedule schedule;
+  std::vector<at::Tensor> class_weights;  // one a head; undefined: none
+  std::vector<double> head_weights;
+
+  std::int64_t epoch = 0;  // done
+  std::int64_t step = 0;   // done in the epoch under way
+  std::int64_t averaged = 0;
+  Tally tally;
+  double best_score = 0;
+  std::int64_t best_epoch = 0;
+
+  Impl(const Checkpoint& checkpoint, const OpenedDataset& data, const TrainOptions& train_options,
+       const AugmentOptions& augmentation)
+      : initial(checkpoint),
+        options(train_options),
+        augment_options(augmentation),
+        device(resolve_device(train_options.device)),
+        bf16(resolve_bf16(train_options.amp, device)),
+        train(*data.train, checkpoint.spec.resize, device),
+        val(*data.val, checkpoint.spec.resize, device),
+        module(checkpoint.graph, device),
+        steps_per_epoch(train.size() / train_options.batch_size),
+        schedule(train_options, steps_per_epoch),
+        tally(checkpoint.spec.heads) {
+    for (const HeadSpec& head : initial.spec.heads) {
+      const auto found = options.head_weights.find(head.name);
+      head_weights.push_back(found == options.head_weights.end() ? 1.0 : found->second);
+    }
+    for (std::size_t h = 0; h < train.heads(); ++h) class_weights.push_back(weights_of_classes(h));
+    start();
+  }
+
+  at::Tensor weights_of_classes(std::size_t head) const {
+    if (options.class_weights != "balanced") return {};
+    std::vector<std::int64_t> all(train.size());
+    for (std::int64_t i = 0; i < train.size(); ++i) all[i] = i;
+    const auto mass = train.targets(head, all).sum(0).to(at::kCPU, at::kDouble).contiguous();
+    const auto* m = mass.data_ptr<double>();
+    return at::tensor(balanced_class_weights({m, m + mass.numel()})).to(torch_device(device));
+  }
+
+  // The average begins at the weights as they are now.
+  void start() {
+    optimizer = make_optimizer(options, module.trainable_names(), module.trainable());
+    if (options.ema > 0) {
+      average = std::make_unique<GraphModule>(initial.graph, device);
+      at::NoGradGuard no_grad;
+      const auto from = module.tensors(), to = average->tensors();
+      for (std::size_t i = 0; i < from.size(); ++i) to[i].copy_(from[i]);
+    }
+    averaged = 0;
+  }
+
+  void update_average() {
+    if (!average) return;
+    at::NoGradGuard no_grad;
+    ++averaged;
+    // Young averages follow closely, so that the random start is forgotten.
+    const double decay = std::min(options.ema, (1.0 + averaged) / (10.0 + averaged));
+    const auto from = module.tensors(), to = average->tensors();
+    for (std::size_t i = 0; i < from.size(); ++i) to[i].lerp_(from[i], 1.0 - decay);
+  }
+
+  std::vector<std::int64_t> batch_indices(const std::vector<std::int64_t>& order, std::int64_t at) const {
+    return {order.begin() + at * options.batch_size, order.begin() + (at + 1) * options.batch_size};
+  }
+
+  std::vector<int> labels(const PackedDataset& data, std::size_t head,
+                          const std::vector<std::int64_t>& indices) const {
+    std::vector<int> result;
+    for (const std::int64_t i : indices) result.push_back(data.labels(head)[i]);
+    return result;
+  }
+
+  // One step; returns the loss. `lr` is for the error message and the update.
+  double train_step(const std::vector<std::int64_t>& indices, double lr) {
+    const auto now = static_cast<std::uint64_t>(epoch), at_step = static_cast<std::uint64_t>(step);
+    auto input = augment(train.images(indices), indices, augment_options, initial.spec, options.seed, epoch);
+    std::vector<at::Tensor> targets;
+    for (std::size_t h = 0; h < train.heads(); ++h) targets.push_back(train.targets(h, indices));
+    if (augment_options.enabled && augment_options.mixup > 0) {
+      Rng rng{options.seed, now, at_step, 0x6d69787570ull};  // "mixup"
+      const double drawn = rng.beta(augment_options.mixup, augment_options.mixup);
+      const double share = std::max(drawn, 1.0 - drawn);  // the own label stays the larger one
+      input.mul_(share).add_(input.flip({0}), 1.0 - share);
+      for (auto& t : targets) t = t * share + t.flip({0}) * (1.0 - share);
+    }
+    ForwardOptions forward;
+    forward.training = true;
+    forward.seed = Rng{options.seed, now, at_step}.next();
+    forward.drop_path = static_cast<float>(options.drop_path);
+
+    std::map<std::string, at::Tensor> logits;
+    {
+      const Autocast autocast(bf16, device);
+      logits = module.forward(input, forward);
+    }
+    at::Tensor total;
+    const auto n = static_cast<std::int64_t>(indices.size());
+    for (std::size_t h = 0; h < targets.size(); ++h) {
+      const auto& head_logits = logits.at(initial.spec.heads[h].name);
+      const auto loss = soft_cross_entropy(head_logits, targets[h], options.label_smoothing, class_weights[h]);
+      total = total.defined() ? total + loss * head_weights[h] : loss * head_weights[h];
+      tally.head_loss_sums[h] += loss.item<double>() * static_cast<double>(n);
+      tally.head_counts[h] += n;
+      tally.count(h, head_logits.detach(), labels(train, h, indices));
+    }
+    const double value = total.item<double>();
+    if (!std::isfinite(value)) {
+      fail_runtime(format("training diverged: the loss is %g in epoch %lld, step %lld, at learning rate %g", value,
+                          static_cast<long long>(epoch + 1), static_cast<long long>(step + 1), lr));
+    }
+    total.backward();
+    if (options.clip_grad > 0) clip_gradients(module.trainable(), options.clip_grad);
+    optimizer->step(lr);
+    update_average();
+    tally.loss_sum += value * static_cast<double>(n);
+    tally.images += n;
+    return value;
+  }
+
+  Tally validate() {
+    c10::InferenceMode inference;
+    GraphModule& net = average ? *average : module;
+    Tally sums(initial.spec.heads);
+    for (std::int64_t begin = 0; begin < val.size(); begin += kValidationBatch) {
+      std::vector<std::int64_t> indices;
+      for (std::int64_t i = begin; i < std::min(begin + kValidationBatch, val.size()); ++i) indices.push_back(i);
+      std::map<std::string, at::Tensor> logits;
+      {
+        const Autocast autocast(bf16, device);
+        logits = net.forward(plain_batch(val.images(indices), initial.spec));
+      }
+      for (std::size_t h = 0; h < val.heads(); ++h) {
+        const auto targets = val.targets(h, indices);
+        const auto known = std::lround(targets.sum().item<double>());
+        const auto& head_logits = logits.at(initial.spec.heads[h].name);
+        sums.head_loss_sums[h] += soft_cross_entropy(head_logits, targets, 0.0, {}).item<double>() * known;
+        sums.head_counts[h] += known;
+        sums.count(h, head_logits, labels(val, h, indices));
+      }
+    }
+    sums.images = 1;
+    for (std::size_t h = 0; h < val.heads(); ++h) sums.loss_sum += head_weights[h] * sums.head_scores(h).loss;
+    return sums;
+  }
+
+  double monitored(const Scores& s) const {
+    if (options.monitor == "loss") return -s.loss;
+    return options.monitor == "macro_f1" ? s.macro_f1 : s.accuracy;
+  }
+};
+
+Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const TrainOptions& options,
+                 const AugmentOptions& augment_options) {
+  check(options);
+  check(augment_options);
+  check_spec(initial.spec, initial.graph);
+  const auto& heads = initial.spec.heads;
+  for (const auto& [name, weight] : options.head_weights) {
+    initial.spec.head(name);
+    if (!(weight >= 0)) fail_input(format("train.head_weights: %g for head %s is negative", weight, name.c_str()));
+  }
+  if (data.train->heads().size() != heads.size()) {
+    fail_input(format("the data has %zu heads, the net %zu", data.train->heads().size(), heads.size()));
+  }
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    if (data.train->heads()[h].labels != heads[h].labels) {
+      fail_input("head " + heads[h].name + ": the data's labels are " + join(data.train->heads()[h].labels, ", ") +
+                 ", the net's are " + join(heads[h].labels, ", "));
+    }
+  }
+  if (data.train->size() == 0) fail_input("the training split is empty");
+  if (data.val->size() == 0) fail_input("the validation split is empty");
+  if (options.batch_size > data.train->size()) {
+    fail_input(format("train.batch_size: %d is more than the %lld training images", options.batch_size,
+                      static_cast<long long>(data.train->size())));
+  }
+  set_torch_threads(options.threads);
+  impl_ = std::make_unique<Impl>(initial, data, options, augment_options);
+  if (!initial.weights.empty()) {
+    impl_->module.load(initial.weights);
+    impl_->start();
+  }
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::initialise() {
+  impl_->module.initialise(impl_->options.seed);
+  impl_->start();
+}
+
+std::int64_t Trainer::epochs_done() const { return impl_->epoch; }
+
+bool Trainer::finished() const {
+  const auto& o = impl_->options;
+  return impl_->epoch >= o.epochs || (o.early_stop > 0 && impl_->best_epoch > 0 &&
+                                      impl_->epoch - impl_->best_epoch >= o.early_stop);
+}
+
+std::int64_t Trainer::images_per_epoch() const { return impl_->steps_per_epoch * impl_->options.batch_size; }
+
+std::string Trainer::device_description() const {
+  std::string text = impl_->device;
+  if (text == "cpu") text += format(", %d threads", torch_threads());
+  return text + (impl_->bf16 ? ", bf16" : ", fp32");
+}
+
+std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
+  Impl& t = *impl_;
+  const auto start = Clock::now();
+  const auto order = epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch);
+  const std::int64_t first_step = t.step;
+  EpochResult result;
+  while (t.step < t.steps_per_epoch) {
+    result.lr = t.schedule.lr(t.epoch, t.step);
+    t.train_step(t.batch_indices(order, t.step), result.lr);
+    ++t.step;
+    if (callbacks.progress) {
+      callbacks.progress(t.step * t.options.batch_size, images_per_epoch(),
+                         t.tally.loss_sum / static_cast<double>(t.tally.images));
+    }
+    if (callbacks.stop_requested && callbacks.stop_requested()) return std::nullopt;
+  }
+  const double train_seconds = seconds_since(start);
+  const Tally val = t.validate();
+  result.epoch = t.epoch + 1;
+  result.lr = t.schedule.lr(t.epoch, t.steps_per_epoch - 1);
+  result.images_per_second = static_cast<double>((t.step - first_step) * t.options.batch_size) / train_seconds;
+  result.train = t.tally.scores();
+  result.val = val.scores();
+  for (std::size_t h = 0; h < t.val.heads(); ++h) result.val_heads.push_back(val.head_scores(h));
+
+  t.schedule.end_of_epoch(result.val.loss);
+  ++t.epoch;
+  t.step = 0;
+  t.tally = Tally(t.initial.spec.heads);
+  const double score = t.monitored(result.val);
+  if (t.best_epoch == 0 || score > t.best_score) {
+    t.best_score = score;
+    t.best_epoch = t.epoch;
+  }
+  result.seconds = seconds_since(start);
+  return result;
+}
+
+double Trainer::measure_epoch(std::int64_t max_images) {
+  Impl& t = *impl_;
+  const auto order = epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch);
+  const std::int64_t steps = std::clamp<std::int64_t>(max_images / t.options.batch_size, 1, t.steps_per_epoch);
+  const auto start = Clock::now();
+  for (std::int64_t s = 0; s < steps; ++s) t.train_step(t.batch_indices(order, s), t.schedule.lr(0, s));
+  return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
+}
+
+double Trainer::measure_bare(std::int64_t max_images) {
+  Impl& t = *impl_;
+  const auto indices = t.batch_indices(epoch_order(t.train, "shuffle", 0, 0), 0);
+  const auto input = plain_batch(t.train.images(indices), t.initial.spec);
+  std::vector<at::Tensor> targets;
+  for (std::size_t h = 0; h < t.train.heads(); ++h) targets.push_back(t.train.targets(h, indices));
+  const std::int64_t steps = std::max<std::int64_t>(1, max_images / t.options.batch_size);
+  const auto start = Clock::now();
+  for (std::int64_t s = 0; s < steps; ++s) {
+    ForwardOptions forward;
+    forward.training = true;
+    forward.seed = static_cast<std::uint64_t>(s);
+    std::map<std::string, at::Tensor> logits;
+    {
+      const Autocast autocast(t.bf16, t.device);
+      logits = t.module.forward(input, forward);
+    }
+    at::Tensor total = at::zeros({}, input.options());
+    for (std::size_t h = 0; h < targets.size(); ++h) {
+      total = total + soft_cross_entropy(logits.at(t.initial.spec.heads[h].name), targets[h], 0.0, {});
+    }
+    total.backward();
+    t.optimizer->step(1e-3);
+  }
+  return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
+}
+
+bool Trainer::last_was_best() const { return impl_->best_epoch > 0 && impl_->best_epoch == impl_->epoch; }
+std::int64_t Trainer::best_epoch() const { return impl_->best_epoch; }
+double Trainer::best_score() const {
+  return impl_->options.monitor == "loss" ? -impl_->best_score : impl_->best_score;
+}
+
+Checkpoint Trainer::checkpoint() const {
+  Checkpoint result{impl_->initial.graph, impl_->initial.spec, {}};
+  result.weights = impl_->average ? impl_->average->save() : impl_->module.save();
+  return result;
+}
+
+std::vector<Image> Trainer::preview(int n) const {
+  const Impl& t = *impl_;
+  auto indices = t.batch_indices(epoch_order(t.train, t.options.sampler, t.options.seed, 0), 0);
+  indices.resize(std::min<std::size_t>(indices.size(), n));
+  return to_images(augment(t.train.images(indices), indices, t.augment_options, t.initial.spec, t.options.seed, 0),
+                   t.initial.spec);
+}
+
+void Trainer::save_state(const std::filesystem::path& path, const std::string& note) const {
+  const Impl& t = *impl_;
+  SafetensorsFile file;
+  file.metadata["format"] = kStateFormat;
+  file.metadata["version"] = kStateVersion;
+  file.metadata["graph"] = to_json(t.initial.graph).dump();
+  file.metadata["data"] = t.initial.spec.data_fingerprint;
+  file.metadata["note"] = note;
+  const auto& s = t.schedule.state;
+  file.metadata["position"] = Json{{"epoch", t.epoch},
+                                   {"step", t.step},
+                                   {"steps_per_epoch", t.steps_per_epoch},
+                                   {"averaged", t.averaged},
+                                   {"optimizer_steps", t.optimizer->steps},
+                                   {"best_score", t.best_score},
+                                   {"best_epoch", t.best_epoch},
+                                   {"tally", t.tally},
+                                   {"plateau", {s.factor, s.best_loss, s.has_best, s.bad_epochs}}}
+                                  .dump();
+  for (auto& [name, tensor] : t.module.save()) file.tensors["weight." + name] = std::move(tensor);
+  if (t.average) {
+    for (auto& [name, tensor] : t.average->save()) file.tensors["average." + name] = std::move(tensor);
+  }
+  for (const auto& [name, tensor] : t.optimizer->state()) file.tensors["optimizer." + name] = from_torch(tensor);
+  write_safetensors(path, file);
+}
+
+std::string Trainer::load_state(const std::filesystem::path& path) {
+  Impl& t = *impl_;
+  SafetensorsFile file = read_safetensors(path);
+  const auto& m = file.metadata;
+  const auto value = [&](const std::string& key) {
+    const auto found = m.find(key);
+    if (found == m.end()) fail_input(path.string() + ": not the state of a training run (no " + key + ")");
+    return found->second;
+  };
+  if (value("format") != kStateFormat || value("version") != kStateVersion) {
+    fail_input(path.string() + ": not the state of a training run of version " + kStateVersion);
+  }
+  if (value("graph") != to_json(t.initial.graph).dump()) fail_input(path.string() + ": belongs to another net");
+  if (value("data") != t.initial.spec.data_fingerprint) {
+    fail_input(path.string() + ": the training data has changed since (fingerprint " + t.initial.spec.data_fingerprint +
+               ", the run's was " + value("data") + ")");
+  }
+  const auto part = [&](const std::string& prefix) {
+    TensorMap tensors;
+    for (auto& [name, tensor] : file.tensors) {
+      if (name.starts_with(prefix)) tensors[name.substr(prefix.size())] = std::move(tensor);
+    }
+    return tensors;
+  };
+  try {
+    const Json position = Json::parse(value("position"));
+    if (position.at("steps_per_epoch") != t.steps_per_epoch) {
+      fail_input(path.string() + ": was written with another batch size or amount of data");
+    }
+    t.module.load(part("weight."));
+    if (t.average) t.average->load(part("average."));
+    const TensorMap slots = part("optimizer.");
+    at::NoGradGuard no_grad;
+    for (auto& [name, tensor] : t.optimizer->state()) tensor.copy_(to_torch(slots.at(name)));
+    position.at("epoch").get_to(t.epoch);
+    position.at("step").get_to(t.step);
+    position.at("averaged").get_to(t.averaged);
+    position.at("optimizer_steps").get_to(t.optimizer->steps);
+    position.at("best_score").get_to(t.best_score);
+    position.at("best_epoch").get_to(t.best_epoch);
+    position.at("tally").get_to(t.tally);
+    const auto& plateau = position.at("plateau");
+    t.schedule.state = {plateau.at(0), plateau.at(1), plateau.at(2), plateau.at(3)};
+  } catch (const Json::exception& e) {
+    fail_input(path.string() + ": broken position: " + e.what());
+  } catch (const std::out_of_range&) {
+    fail_input(path.string() + ": was written with another optimiser");
+  }
+  return value("note");
+}
+
+}  // namespace fer

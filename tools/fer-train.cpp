@@ -1,0 +1,101 @@
+// fer-train: a net from a data set.
+#include <nlohmann/json.hpp>
+
+#include "data_options.h"
+#include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/log.h"
+#include "fer/core/text.h"
+#include "fer/core/version.h"
+#include "fer/model/architectures.h"
+#include "fer/nn/runtime.h"
+#include "fer/train/run.h"
+#include "train_options.h"
+
+namespace {
+
+using namespace fer;
+using namespace fer::tools;
+
+constexpr const char* kExamples =
+    "  fer-train                                          # a minute or two on synthetic faces\n"
+    "  fer-train --arch compact --data fer2013.csv --labels fer2013\n"
+    "  fer-train --config configs/compact.yaml --data photos/ --labels auto\n"
+    "  fer-train --resume                                 # go on with the newest unfinished run\n"
+    "  fer-train --arch cnn-large --summary               # layers, shapes, parameters, FLOPs\n";
+
+int train(int argc, char** argv) {
+  DataFlags data_flags;
+  TrainFlags flags;
+  Options options("fer-train", "Trains a facial expression classifier.", kExamples);
+  add_data_options(options, data_flags);
+  add_train_options(options, flags);
+  options.add_config_options();
+  options.parse(argc, argv);
+
+  if (flags.summary) {
+    std::fputs(summary(make_architecture(architecture_for(flags, heads_for_summary(data_flags)))).c_str(), stdout);
+    return 0;
+  }
+
+  const bool resume = !flags.resume.empty();
+  auto folder = resume ? std::optional(RunFolder::unfinished(flags.project, flags.resume == kNewestRun ? "" : flags.resume))
+                       : std::nullopt;
+  if (resume) {
+    // The run's own configuration, but for where it computes.
+    const auto device = flags.train.device;
+    const int threads = flags.train.threads;
+    options.apply(config_from_json(read_run_note(*folder)), folder->state().string());
+    if (options.given("--device")) flags.train.device = device;
+    if (options.given("--threads")) flags.train.threads = threads;
+    log_info("resuming " + folder->path().string());
+  }
+  const auto requested = requested_heads(data_flags);
+  flags.train.head_weights = requested.weights;
+  check(flags.train);
+  check(flags.augment);
+
+  const OpenedDataset data = open_dataset(dataset_options(data_flags, resize_of(flags)));
+  describe(data);
+  const Checkpoint initial = initial_checkpoint(flags, data, options.effective_yaml());
+  Trainer trainer(initial, data, flags.train, flags.augment);
+  trainer.initialise();
+  log_info(format("%s: %s parameters, %s; %lld images an epoch", flags.architecture.name.c_str(),
+                  human_count(static_cast<double>(parameter_count(initial.graph))).c_str(),
+                  trainer.device_description().c_str(), static_cast<long long>(trainer.images_per_epoch())));
+  if (!folder) {
+    folder = RunFolder::create(flags.project, flags.name, flags.exist_ok);
+    write_file_atomically(folder->file("args.yaml"), options.effective_yaml());
+    nlohmann::json facts = {{"description", data.description}, {"fingerprint", data.fingerprint}};
+    for (const auto& dropped : data.dropped) facts["left_out"].push_back({{"reason", dropped.reason}, {"rows", dropped.rows}});
+    for (std::size_t h = 0; h < data.label_maps.size(); ++h) {
+      const auto& head = data.train->heads()[h];
+      facts["heads"].push_back({{"name", head.name},
+                                {"labels", head.labels},
+                                {"map", data.label_maps[h].index_of},
+                                {"train", class_counts(*data.train, h)},
+                                {"val", class_counts(*data.val, h)},
+                                {"test", class_counts(*data.test, h)}});
+    }
+    write_file_atomically(folder->file("data.json"), facts.dump(2) + "\n");
+    draw_data(*folder, data, trainer);
+  }
+  log_info("run folder: " + folder->path().string());
+
+  install_stop_handler();
+  const RunOutcome outcome = run_training(trainer, *folder, options.effective_json(), resume, stop_requested);
+  if (outcome.interrupted) {
+    log_warning("interrupted; go on with: fer-train --resume=" + folder->path().string());
+    return 130;
+  }
+  std::printf("best epoch %lld: validation %s %.4f  %s\n", static_cast<long long>(outcome.best_epoch),
+              flags.train.monitor.c_str(), outcome.best_score, folder->best().c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  prepare_torch_process();
+  return run_program("fer-train", [&] { return train(argc, argv); });
+}

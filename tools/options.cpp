@@ -1,0 +1,443 @@
+#include "options.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/log.h"
+#include "fer/core/text.h"
+#include "fer/core/version.h"
+#if FER_HAVE_YAML
+#include <yaml-cpp/yaml.h>
+#endif
+
+namespace fer::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using Values = std::vector<std::string>;
+
+struct Layer {
+  std::string source;  // "configs/compact.yaml", "--set", "command line"
+  Config values;
+};
+
+struct Entry {
+  std::string flag;  // the long one
+  std::string key;
+  bool list = false;
+  // Takes the values or throws kInput; `where` names flag or key.
+  std::function<void(const Values&, const std::string& where)> set;
+  std::function<Values()> get;
+};
+
+void flatten(const Json& node, const std::string& prefix, const std::string& file, Config& config) {
+  const auto scalar = [&](const Json& v) -> std::string {
+    if (v.is_string()) return v.get<std::string>();
+    if (v.is_primitive() && !v.is_null()) return v.dump();
+    fail_input(file + ": " + prefix + ": expected a value or a list of values");
+  };
+  if (node.is_object()) {
+    for (const auto& [key, value] : node.items()) flatten(value, prefix.empty() ? key : prefix + "." + key, file, config);
+  } else if (node.is_array()) {
+    Values& values = config[prefix];
+    for (const Json& v : node) values.push_back(scalar(v));
+  } else if (!node.is_null()) {
+    config[prefix] = {scalar(node)};
+  }
+}
+
+#if FER_HAVE_YAML
+void flatten(const YAML::Node& node, const std::string& prefix, const std::string& file, Config& config) {
+  if (node.IsMap()) {
+    for (const auto& pair : node) {
+      const auto key = pair.first.as<std::string>();
+      flatten(pair.second, prefix.empty() ? key : prefix + "." + key, file, config);
+    }
+  } else if (node.IsSequence()) {
+    Values& values = config[prefix];
+    for (const auto& item : node) {
+      if (!item.IsScalar()) {
+        fail_input(format("%s line %d: %s: expected a list of values", file.c_str(), item.Mark().line + 1, prefix.c_str()));
+      }
+      values.push_back(item.Scalar());
+    }
+  } else if (node.IsScalar()) {
+    if (prefix.empty()) fail_input(file + ": expected keys with values, found '" + node.Scalar() + "'");
+    config[prefix] = {node.Scalar()};
+  }
+}
+#endif
+
+bool is_yaml(const std::string& path) { return path.ends_with(".yaml") || path.ends_with(".yml"); }
+
+std::string long_flag(const std::string& flag) {
+  const auto names = split(flag, ',');
+  return names.back();
+}
+
+template <class T>
+T parse_number(const std::string& text, const std::string& where) {
+  if constexpr (std::is_floating_point_v<T>) {
+    double value = 0;
+    if (!parse_double(text, value)) fail_input(where + ": '" + text + "' is not a number");
+    return static_cast<T>(value);
+  } else {
+    long long value = 0;
+    const bool fits = parse_int(text, value) && (std::is_signed_v<T> || value >= 0) &&
+                      (sizeof(T) == sizeof(value) || value == static_cast<long long>(static_cast<T>(value)));
+    if (!fits) fail_input(where + ": '" + text + "' is not a whole number" + (std::is_signed_v<T> ? "" : " from 0 on"));
+    return static_cast<T>(value);
+  }
+}
+
+bool parse_bool(const std::string& text, const std::string& where) {
+  const std::string lower = to_lower(text);
+  if (lower == "true" || lower == "yes" || lower == "on" || lower == "1") return true;
+  if (lower == "false" || lower == "no" || lower == "off" || lower == "0") return false;
+  fail_input(where + ": '" + text + "' is neither true nor false");
+}
+
+template <class T>
+std::string show(const T& value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return format("%.9g", static_cast<double>(value));
+  } else {
+    return std::to_string(value);
+  }
+}
+
+std::string yaml_scalar(const std::string& value) {
+  const bool plain = !value.empty() && value.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                               "0123456789_./+-") == std::string::npos;
+  return plain ? value : Json(value).dump();
+}
+
+}  // namespace
+
+struct Options::Impl {
+  CLI::App app;
+  std::string program;
+  std::string current_group;
+  std::vector<Entry> entries;
+  std::map<std::string, Values> raw;  // by long flag, from the command line
+  std::map<std::string, CLI::Option*> cli;
+  std::vector<std::string> config_files, assignments;
+  bool print_config = false, with_config = false;
+  std::string expand_key, expand_prefix;
+
+  void add(const std::string& flag, const std::string& help, Entry entry) {
+    entry.flag = long_flag(flag);
+    Values& holder = raw[entry.flag];
+    auto* option = app.add_option(flag, holder, help);
+    if (entry.list) {
+      option->expected(1, CLI::detail::expected_max_vector_size);
+    } else {
+      option->expected(1)->take_last();
+    }
+    const Values defaults = entry.get();
+    const std::string shown = join(defaults, " ");
+    if (!shown.empty()) option->default_str(shown);
+    option->type_name(entry.list ? "..." : "")->group(current_group);
+    cli[entry.flag] = option;
+    entries.push_back(std::move(entry));
+  }
+
+  void apply(const Layer& layer) {
+    for (const auto& [key, values] : layer.values) {
+      const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) {
+        return key == (key.starts_with("--") ? e.flag : e.key);
+      });
+      if (entry == entries.end()) {
+        std::vector<std::string> keys;
+        for (const Entry& e : entries) {
+          if (!e.key.empty()) keys.push_back(e.key);
+        }
+        fail_input(layer.source + ": unknown key '" + key + "'" + did_you_mean(key, keys));
+      }
+      const std::string where = key.starts_with("--") ? key : layer.source + ": " + key;
+      if (!entry->list && values.size() != 1) {
+        fail_input(where + format(": expected one value, found %zu", values.size()));
+      }
+      entry->set(values, where);
+    }
+  }
+
+  // See expand_yaml() in the header.
+  void expand(std::vector<Layer>& layers) {
+    if (expand_key.empty()) return;
+    const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.key == expand_key; });
+    std::string path = entry->get().at(0);
+    for (const Layer& layer : layers) {
+      for (const auto& key : {expand_key, entry->flag}) {
+        if (const auto found = layer.values.find(key); found != layer.values.end()) path = found->second.at(0);
+      }
+    }
+    if (!is_yaml(path)) return;
+    Layer dataset{path, {}};
+    const fs::path folder = fs::path(path).parent_path();
+    for (const auto& [key, values] : read_config(path)) {
+      Values copy = values;
+      // Paths in the file are relative to it.
+      if ((key == "path" || key == "votes") && copy.size() == 1 && fs::path(copy[0]).is_relative() &&
+          !copy[0].starts_with("synthetic")) {
+        copy[0] = (folder / copy[0]).lexically_normal().string();
+      }
+      dataset.values[expand_prefix + key] = copy;
+    }
+    if (!dataset.values.contains(expand_key)) fail_input(path + ": the key 'path' is missing");
+    for (Layer& layer : layers) {
+      layer.values.erase(expand_key);
+      layer.values.erase(entry->flag);
+    }
+    layers.insert(layers.begin(), std::move(dataset));
+  }
+};
+
+Config read_config(const std::string& path) {
+  Config config;
+  if (!fs::exists(path)) fail_input(path + ": no such file");
+  if (is_yaml(path)) {
+#if FER_HAVE_YAML
+    try {
+      flatten(YAML::LoadFile(path), "", path, config);
+    } catch (const YAML::Exception& e) {
+      fail_input(format("%s line %d: %s", path.c_str(), e.mark.line + 1, e.msg.c_str()));
+    }
+    return config;
+#else
+    fail_input(path + ": this build has no yaml-cpp and reads .json configurations only");
+#endif
+  }
+  try {
+    flatten(Json::parse(read_text_file(path)), "", path, config);
+  } catch (const Json::exception& e) {
+    fail_input(path + ": " + e.what());
+  }
+  return config;
+}
+
+Config config_from_json(const std::string& text) { return Json::parse(text).get<Config>(); }
+
+Options::Options(std::string program, std::string purpose, std::string examples) : impl_(std::make_unique<Impl>()) {
+  impl_->program = program;
+  impl_->app.name(std::move(program));
+  impl_->app.description(std::move(purpose));
+  impl_->app.footer("\nExamples:\n" + examples);
+  impl_->app.allow_extras();
+  impl_->app.set_version_flag("--version", std::string(version()) + " (" + commit() + ")");
+  impl_->app.get_formatter()->column_width(34);
+}
+
+Options::~Options() = default;
+
+void Options::group(const std::string& title) { impl_->current_group = title; }
+
+void Options::add(const std::string& flag, const std::string& key, std::string* value, const std::string& help) {
+  impl_->add(flag, help, {"", key, false, [value](const Values& v, const std::string&) { *value = v[0]; },
+                          [value] { return Values{*value}; }});
+}
+
+void Options::add(const std::string& flag, const std::string& key, std::vector<std::string>* value,
+                  const std::string& help) {
+  impl_->add(flag, help, {"", key, true, [value](const Values& v, const std::string&) { *value = v; },
+                          [value] { return *value; }});
+}
+
+namespace {
+template <class T>
+Entry number_entry(const std::string& key, T* value) {
+  return {"", key, false,
+          [value](const Values& v, const std::string& where) { *value = parse_number<T>(v[0], where); },
+          [value] { return Values{show(*value)}; }};
+}
+}  // namespace
+
+void Options::add(const std::string& flag, const std::string& key, double* value, const std::string& help) {
+  impl_->add(flag, help, number_entry(key, value));
+}
+void Options::add(const std::string& flag, const std::string& key, float* value, const std::string& help) {
+  impl_->add(flag, help, number_entry(key, value));
+}
+void Options::add(const std::string& flag, const std::string& key, int* value, const std::string& help) {
+  impl_->add(flag, help, number_entry(key, value));
+}
+void Options::add(const std::string& flag, const std::string& key, std::uint64_t* value, const std::string& help) {
+  impl_->add(flag, help, number_entry(key, value));
+}
+
+void Options::add(const std::string& flag, const std::string& key, std::vector<int>* value, const std::string& help) {
+  impl_->add(flag, help, {"", key, true,
+                          [value](const Values& v, const std::string& where) {
+                            value->clear();
+                            for (const auto& text : v) value->push_back(parse_number<int>(text, where));
+                          },
+                          [value] {
+                            Values shown;
+                            for (const int n : *value) shown.push_back(show(n));
+                            return shown;
+                          }});
+}
+
+void Options::add(const std::string& flag, const std::string& key, bool* value, const std::string& help) {
+  Entry entry{long_flag(flag), key, false,
+              [value](const Values& v, const std::string& where) { *value = parse_bool(v[0], where); },
+              [value] { return Values{*value ? "true" : "false"}; }};
+  Values& holder = impl_->raw[entry.flag];
+  const std::string negated = "!--no-" + entry.flag.substr(2);
+  impl_->cli[entry.flag] =
+      impl_->app
+          .add_flag_function(
+              flag + "," + negated,
+              [&holder](std::int64_t count) { holder = {count > 0 ? "true" : "false"}; }, help)
+          ->group(impl_->current_group);
+  impl_->entries.push_back(std::move(entry));
+}
+
+void Options::add_optional(const std::string& flag, std::string* value, const std::string& implied,
+                           const std::string& help) {
+  Entry entry{long_flag(flag), "", false,
+              [value, implied](const Values& v, const std::string&) { *value = v.empty() || v[0].empty() ? implied : v[0]; },
+              [value] { return Values{*value}; }};
+  impl_->cli[entry.flag] = impl_->app.add_option(flag, impl_->raw[entry.flag], help)
+                               ->expected(0, 1)
+                               ->type_name("")
+                               ->group(impl_->current_group);
+  impl_->entries.push_back(std::move(entry));
+}
+
+void Options::add_positional(const std::string& name, std::vector<std::string>* value, const std::string& help) {
+  impl_->app.add_option(name, *value, help)->type_name("");
+}
+
+void Options::add_config_options() {
+  group("Configuration");
+  impl_->with_config = true;
+  impl_->app.add_option("-c,--config", impl_->config_files, "YAML file of options; later ones win")
+      ->type_name("FILE")->expected(1)->take_all()->group(impl_->current_group);
+  impl_->app.add_option("--set", impl_->assignments, "key=value for any key of the YAML, e.g. train.lr=1e-3")
+      ->type_name("KEY=VALUE")->expected(1)->take_all()->group(impl_->current_group);
+  impl_->app.add_flag("--print-config", impl_->print_config, "print the effective configuration as YAML and end")
+      ->group(impl_->current_group);
+}
+
+void Options::expand_yaml(const std::string& key, const std::string& prefix) {
+  impl_->expand_key = key;
+  impl_->expand_prefix = prefix;
+}
+
+void Options::parse(int argc, char** argv) {
+  try {
+    impl_->app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    throw Help{impl_->app.help()};
+  } catch (const CLI::CallForVersion& e) {
+    throw Help{impl_->program + " " + e.what() + "\n"};
+  } catch (const CLI::ParseError& e) {
+    fail_input(e.what());
+  }
+  for (const std::string& extra : impl_->app.remaining()) {
+    if (!extra.starts_with("-")) fail_input("unexpected argument '" + extra + "'");
+    std::vector<std::string> flags = {"--help", "--version"};
+    if (impl_->with_config) flags.insert(flags.end(), {"--config", "--set", "--print-config"});
+    for (const Entry& e : impl_->entries) flags.push_back(e.flag);
+    const std::string name = extra.substr(0, extra.find('='));
+    fail_input("unknown flag " + name + did_you_mean(name, flags));
+  }
+  std::vector<Layer> layers;
+  for (const std::string& file : impl_->config_files) layers.push_back({file, read_config(file)});
+  Layer assigned{"--set", {}};
+  for (const std::string& text : impl_->assignments) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos) fail_input("--set '" + text + "': expected key=value");
+    assigned.values[text.substr(0, equals)] = split(text.substr(equals + 1), ',');
+  }
+  layers.push_back(std::move(assigned));
+  Layer flags{"command line", {}};
+  for (const Entry& entry : impl_->entries) {
+    if (given(entry.flag)) flags.values[entry.flag] = impl_->raw[entry.flag];
+    // An optional value that was left out is none, but it was given.
+    if (given(entry.flag) && flags.values[entry.flag].empty()) flags.values[entry.flag] = {""};
+  }
+  layers.push_back(std::move(flags));
+  impl_->expand(layers);
+  for (const Layer& layer : layers) impl_->apply(layer);
+  if (impl_->print_config) throw Help{effective_yaml()};
+}
+
+void Options::apply(const Config& config, const std::string& source) { impl_->apply({source, config}); }
+
+bool Options::given(const std::string& flag) const {
+  const auto found = impl_->cli.find(flag);
+  return found != impl_->cli.end() && found->second->count() > 0;
+}
+
+std::string Options::effective_yaml() const {
+  std::string text, section;
+  std::map<std::string, std::string> lines;  // sections together, keys in alphabetical order
+  for (const Entry& e : impl_->entries) {
+    if (e.key.empty()) continue;
+    Values values = e.get();
+    for (std::string& v : values) v = yaml_scalar(v);
+    lines[e.key] = e.list ? "[" + join(values, ", ") + "]" : values[0];
+  }
+  for (const auto& [key, value] : lines) {
+    const auto dot = key.find('.');
+    const std::string head = key.substr(0, dot);
+    if (head != section) text += head + ":\n";
+    section = head;
+    text += "  " + key.substr(dot + 1) + ": " + value + "\n";
+  }
+  return text;
+}
+
+std::string Options::effective_json() const {
+  Config config;
+  for (const Entry& e : impl_->entries) {
+    if (!e.key.empty()) config[e.key] = e.get();
+  }
+  return Json(config).dump();
+}
+
+int run_program(const std::string& name, const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const Options::Help& help) {
+    std::fputs(help.text.c_str(), stdout);
+    return 0;
+  } catch (const Error& e) {
+    log_error(name + ": " + e.what());
+    return e.exit_code();
+  } catch (const std::bad_alloc&) {
+    log_error(name + ": out of memory");
+    return 1;
+  } catch (const std::exception& e) {
+    log_error(name + ": " + replace_all(e.what(), "\n", " "));
+    return 1;
+  }
+}
+
+namespace {
+volatile std::sig_atomic_t stop_signals = 0;
+void on_stop_signal(int) {
+  if (stop_signals > 0) _exit(130);
+  stop_signals = 1;
+}
+}  // namespace
+
+void install_stop_handler() {
+  struct sigaction action {};
+  action.sa_handler = on_stop_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool stop_requested() { return stop_signals > 0; }
+
+}  // namespace fer::tools

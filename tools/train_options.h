@@ -1,0 +1,38 @@
+// What fer-train and fer-bench ask for: net, recipe and run folder.
+#pragma once
+
+#include "data_options.h"
+#include "fer/data/dataset.h"
+#include "fer/model/architectures.h"
+#include "fer/model/checkpoint.h"
+#include "fer/nn/augment.h"
+#include "fer/train/options.h"
+#include "options.h"
+
+namespace fer::tools {
+
+inline constexpr const char* kNewestRun = "newest";
+
+struct TrainFlags {
+  ArchitectureOptions architecture;
+  int resize = 0;      // side before the crop; 0: 48, or 12/11 of a larger input
+  std::string mix;     // a head made of others: six=0.3*fer2013+0.7*ferplus
+  TrainOptions train;
+  AugmentOptions augment;
+  std::string project = "runs/train";
+  std::string name = "exp";
+  bool exist_ok = false;
+  std::string resume;
+  bool summary = false;
+};
+
+void add_train_options(Options& options, TrainFlags& flags);
+
+int resize_of(const TrainFlags& flags);
+ArchitectureOptions architecture_for(const TrainFlags& flags, const std::vector<HeadLabels>& heads);
+// Heads without opening the data: their label counts alone matter.
+std::vector<HeadLabels> heads_for_summary(const DataFlags& flags);
+// Graph and spec for the data's heads, without weights.
+Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data, const std::string& config);
+
+}  // namespace fer::tools
