@@ -57,11 +57,13 @@ std::vector<std::string> read_csv_header(const std::filesystem::path& path) {
     fail_input(path.string() + ": no line end in the first 64 KiB, so it is no csv");
   }
   const std::string_view line = without_return(without_bom(std::string_view(text).substr(0, end)));
-  if (trim(line).empty()) fail_input(path.string() + ": the first line is empty, expected column names");
+  if (trim(line).empty())
+    fail_input(path.string() + ": the first line is empty, expected column names");
   return split_csv_line(line);
 }
 
-std::optional<std::size_t> find_column(const std::vector<std::string>& header, std::string_view name) {
+std::optional<std::size_t> find_column(const std::vector<std::string>& header,
+                                       std::string_view name) {
   const std::string wanted = to_lower(name);
   for (std::size_t i = 0; i < header.size(); ++i) {
     if (to_lower(header[i]) == wanted) return i;
@@ -73,8 +75,8 @@ std::size_t require_column(const std::vector<std::string>& header, std::string_v
                            const std::string& file) {
   const auto column = find_column(header, name);
   if (!column) {
-    fail_input(file + ": column '" + std::string(name) + "' is missing (columns: " +
-               join(header, ", ") + ")");
+    fail_input(file + ": column '" + std::string(name) +
+               "' is missing (columns: " + join(header, ", ") + ")");
   }
   return *column;
 }
@@ -95,9 +97,10 @@ CsvFile read_csv(const std::filesystem::path& path) {
     if (trim(line).empty()) continue;
     csv.rows.push_back(split_csv_line(line));
     if (csv.rows.back().size() != csv.header.size()) {
-      fail_input(format("%s row %zu: %zu fields, expected %zu%s", csv.name.c_str(), csv.rows.size(),
-                        csv.rows.back().size(), csv.header.size(),
-                        rest.empty() && !text.ends_with('\n') ? " (the file is cut inside this row)" : ""));
+      fail_input(format(
+          "%s row %zu: %zu fields, expected %zu%s", csv.name.c_str(), csv.rows.size(),
+          csv.rows.back().size(), csv.header.size(),
+          rest.empty() && !text.ends_with('\n') ? " (the file is cut inside this row)" : ""));
     }
   }
   return csv;

@@ -1,4 +1,5 @@
-// Comma-separated values as people's tools write them: quotes, CRLF, a byte order mark, stray spaces.
+// Comma-separated values as people's tools write them: quotes, CRLF, a byte order mark, stray
+// spaces.
 #pragma once
 
 #include <filesystem>
@@ -16,13 +17,14 @@ std::vector<std::string> split_csv_line(std::string_view line);
 std::vector<std::string> read_csv_header(const std::filesystem::path& path);
 
 // Position of `name` in `header`, not minding case.
-std::optional<std::size_t> find_column(const std::vector<std::string>& header, std::string_view name);
+std::optional<std::size_t> find_column(const std::vector<std::string>& header,
+                                       std::string_view name);
 // The same; throws kInput naming the file and the columns there are.
 std::size_t require_column(const std::vector<std::string>& header, std::string_view name,
                            const std::string& file);
 
-// A small csv as a whole. Rows count from 1 after the header and blank lines are skipped; a row whose
-// number of fields differs from the header's throws kInput naming file and row.
+// A small csv as a whole. Rows count from 1 after the header and blank lines are skipped; a row
+// whose number of fields differs from the header's throws kInput naming file and row.
 struct CsvFile {
   std::string name;  // file name, for messages
   std::vector<std::string> header;

@@ -18,8 +18,8 @@ class Subset : public Dataset {
       : dataset_(std::move(dataset)), indices_(std::move(indices)) {
     for (const std::int64_t i : indices_) {
       if (i < 0 || i >= dataset_->size()) {
-        fail_input(format("subset: index %lld of a data set of %lld samples", static_cast<long long>(i),
-                          static_cast<long long>(dataset_->size())));
+        fail_input(format("subset: index %lld of a data set of %lld samples",
+                          static_cast<long long>(i), static_cast<long long>(dataset_->size())));
       }
     }
   }
@@ -52,9 +52,12 @@ std::span<const std::uint8_t> bytes_of(const T& value) {
 
 std::string to_string(Split split) {
   switch (split) {
-    case Split::kTrain: return "train";
-    case Split::kVal: return "val";
-    case Split::kTest: return "test";
+    case Split::kTrain:
+      return "train";
+    case Split::kVal:
+      return "val";
+    case Split::kTest:
+      return "test";
   }
   return "?";
 }
@@ -62,7 +65,8 @@ std::string to_string(Split split) {
 Split split_from_string(const std::string& text) {
   const std::string name = to_lower(trim(text));
   if (name == "train" || name == "training") return Split::kTrain;
-  if (name == "val" || name == "valid" || name == "validation" || name == "publictest") return Split::kVal;
+  if (name == "val" || name == "valid" || name == "validation" || name == "publictest")
+    return Split::kVal;
   if (name == "test" || name == "testing" || name == "privatetest") return Split::kTest;
   fail_input("split '" + text + "': expected train, val or test" +
              did_you_mean(name, {"train", "val", "test", "training", "publictest", "privatetest"}));
@@ -70,7 +74,8 @@ Split split_from_string(const std::string& text) {
 
 Sample Dataset::get(std::int64_t i) const {
   Sample sample{image(i), {}};
-  for (std::size_t head = 0; head < heads().size(); ++head) sample.targets.push_back(target(i, head));
+  for (std::size_t head = 0; head < heads().size(); ++head)
+    sample.targets.push_back(target(i, head));
   return sample;
 }
 
@@ -85,7 +90,8 @@ std::vector<std::int64_t> class_counts(const Dataset& dataset, std::size_t head)
 
 std::string fingerprint(const Dataset& dataset) {
   Fingerprint hash;
-  for (const HeadLabels& head : dataset.heads()) hash.add(head.name + ":" + join(head.labels, ",") + ";");
+  for (const HeadLabels& head : dataset.heads())
+    hash.add(head.name + ":" + join(head.labels, ",") + ";");
   for (std::int64_t i = 0; i < dataset.size(); ++i) {
     const Image image = dataset.image(i);
     hash.add(bytes_of(image.width));

@@ -1,5 +1,5 @@
-// Labelled faces as one small interface: a data set is size() and get(i); formats are functions that
-// return one, and open_dataset() knows which.
+// Labelled faces as one small interface: a data set is size() and get(i); formats are functions
+// that return one, and open_dataset() knows which.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,15 @@
 namespace fer {
 
 enum class Split { kTrain, kVal, kTest };
-std::string to_string(Split split);         // train, val, test
-Split split_from_string(const std::string&);  // also Training, PublicTest, PrivateTest; throws kInput
+std::string to_string(Split split);  // train, val, test
+Split split_from_string(
+    const std::string&);  // also Training, PublicTest, PrivateTest; throws kInput
 
 // What one head shall learn from one sample.
 struct Target {
-  std::vector<float> distribution;  // over the head's labels, sums to 1; all 0 when there is no answer
-  int label = -1;                   // the class to score against; -1: the sample does not count here
+  std::vector<float>
+      distribution;  // over the head's labels, sums to 1; all 0 when there is no answer
+  int label = -1;    // the class to score against; -1: the sample does not count here
   bool known() const { return !distribution.empty() && label_or_mass(); }
 
  private:
@@ -50,7 +52,7 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual std::int64_t size() const = 0;
   virtual const std::vector<HeadLabels>& heads() const = 0;
-  virtual Image image(std::int64_t i) const = 0;                          // thread-safe
+  virtual Image image(std::int64_t i) const = 0;  // thread-safe
   virtual const Target& target(std::int64_t i, std::size_t head) const = 0;
   // Where a sample came from, for messages and reports: "fer2013.csv row 812", "photos/a.jpg".
   virtual std::string origin(std::int64_t i) const = 0;
@@ -77,11 +79,12 @@ enum class TargetKind {
   kArgmax,    // the most votes; ties and unknown/NF winners are dropped; one-hot
 };
 
-// A head asked of the data. labels: a preset name, "auto" (the classes found) or a comma-separated list.
-// An entry "new=a+b" merges the source classes a and b and calls them new; source classes that are not
-// named are dropped. Names match by canonical_label, so "fear" of a file is "fearful" here.
+// A head asked of the data. labels: a preset name, "auto" (the classes found) or a comma-separated
+// list. An entry "new=a+b" merges the source classes a and b and calls them new; source classes
+// that are not named are dropped. Names match by canonical_label, so "fear" of a file is "fearful"
+// here.
 struct HeadRequest {
-  std::string name;      // empty: the preset's name, or "labels"
+  std::string name;  // empty: the preset's name, or "labels"
   std::string labels = "six";
   TargetKind targets = TargetKind::kLabel;
   bool operator==(const HeadRequest&) const = default;
@@ -93,26 +96,28 @@ TargetKind target_kind_from_string(const std::string& name);
 // "angry,glad=happy+surprised,..." parsed: target labels, and source label -> target index.
 struct LabelMap {
   LabelList labels;
-  std::map<std::string, int> index_of;  // canonical source label -> index in labels; absent: dropped
+  std::map<std::string, int>
+      index_of;  // canonical source label -> index in labels; absent: dropped
 };
 // `found`: the source classes of the data; used by "auto" and to name the nearest on a mistake.
-// Throws kInput when a named source class does not exist in the data's vocabulary, twice-used or empty names.
+// Throws kInput when a named source class does not exist in the data's vocabulary, twice-used or
+// empty names.
 LabelMap make_label_map(const std::string& labels, const LabelList& found);
 
 // Decodes an image file; filled by the vision room (or by PNG alone in core). Throws fer::Error.
 using ImageDecoder = std::function<Image(const std::filesystem::path&)>;
 
 struct DatasetOptions {
-  std::string path;                 // a .csv, a folder, or "synthetic[:N[:easy|hard]]"
+  std::string path;  // a .csv, a folder, or "synthetic[:N[:easy|hard]]"
   std::vector<HeadRequest> heads = {HeadRequest{}};
-  std::string votes;                // FER+ file; empty: fer2013new.csv beside the csv when a head needs votes
-  // Of data without a validation split of its own; the rest becomes validation (of synthetic faces, half
-  // of the rest becomes the test split). 1: no validation.
+  std::string votes;  // FER+ file; empty: fer2013new.csv beside the csv when a head needs votes
+  // Of data without a validation split of its own; the rest becomes validation (of synthetic faces,
+  // half of the rest becomes the test split). 1: no validation.
   double train_fraction = 0.8;
-  std::uint64_t seed = 0;           // of that split, and of synthetic faces
-  bool skip_broken = false;         // --on-error skip: unreadable image files are reported and left out
-  int image_size = 48;              // image files are reduced to gray squares of this side at load (0: kept)
-  ImageDecoder decoder;             // for image files; without it folders of anything but PNG are an error
+  std::uint64_t seed = 0;    // of that split, and of synthetic faces
+  bool skip_broken = false;  // --on-error skip: unreadable image files are reported and left out
+  int image_size = 48;   // image files are reduced to gray squares of this side at load (0: kept)
+  ImageDecoder decoder;  // for image files; without it folders of anything but PNG are an error
 };
 
 struct DroppedCount {
@@ -122,7 +127,7 @@ struct DroppedCount {
 
 // What was opened, split and left out; printed before training and stored with the run.
 struct OpenedDataset {
-  std::string description;  // "FER2013 csv with FER+ votes, 35,887 rows"
+  std::string description;                          // "FER2013 csv with FER+ votes, 35,887 rows"
   std::shared_ptr<const Dataset> train, val, test;  // never null; empty where the data has none
   std::vector<DroppedCount> dropped;
   std::vector<LabelMap> label_maps;  // one a head
@@ -133,8 +138,8 @@ struct OpenedDataset {
 // Throws kInput with the file and row, and the value found.
 OpenedDataset open_dataset(const DatasetOptions& options);
 
-// Stratified by the first head's label and seeded: `fraction` of each class (rounded, but at least one
-// sample on either side of a class with two) goes to the first. Both are in ascending order.
+// Stratified by the first head's label and seeded: `fraction` of each class (rounded, but at least
+// one sample on either side of a class with two) goes to the first. Both are in ascending order.
 std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(
     const Dataset& dataset, double fraction, std::uint64_t seed);
 

@@ -48,7 +48,8 @@ bool parse_pixels(std::string_view text, std::vector<std::uint8_t>& out) {
     while (p < end && *p == ' ') ++p;
     const char* const begin = p;
     unsigned value = 0;
-    for (unsigned digit = 0; p < end && (digit = static_cast<unsigned>(*p - '0')) < 10 && p - begin < 3; ++p) {
+    for (unsigned digit = 0;
+         p < end && (digit = static_cast<unsigned>(*p - '0')) < 10 && p - begin < 3; ++p) {
       value = value * 10 + digit;
     }
     if (p == begin || value > 255 || (p < end && *p != ' ')) return false;
@@ -95,7 +96,8 @@ std::string parse_row(std::string_view line, const Columns& columns, Row& row) {
     at = end + 1;
   }
   // The pixels come first: of everything that can be wrong in a cut row they say most.
-  if (fields > columns.pixels && !parse_pixels(pixels, row.image.pixels)) return pixel_error(pixels);
+  if (fields > columns.pixels && !parse_pixels(pixels, row.image.pixels))
+    return pixel_error(pixels);
   if (fields != columns.count) return format("%zu fields, expected %zu", fields, columns.count);
   long long label = 0;
   if (!parse_int(emotion, label) || label < 0 || label >= kClasses) {
@@ -130,7 +132,8 @@ class Reader {
   bool has_usage() const { return columns_.usage.has_value(); }
   std::int64_t pieces() const { return (file_bytes_ + kPieceBytes - 1) / kPieceBytes; }
 
-  // Every line belongs to the piece that holds its first byte; the header is the first line of the first.
+  // Every line belongs to the piece that holds its first byte; the header is the first line of the
+  // first.
   Piece read(std::int64_t index) const {
     const std::int64_t begin = index * kPieceBytes;
     const std::int64_t from = std::max<std::int64_t>(0, begin - 1);
@@ -191,7 +194,8 @@ bool is_fer2013_header(const std::vector<std::string>& header) {
 FaceTable read_fer2013(const std::filesystem::path& path) {
   const Reader reader(path);
   std::vector<Piece> pieces(static_cast<std::size_t>(reader.pieces()));
-  parallel_for(reader.pieces(), [&](std::int64_t i) { pieces[static_cast<std::size_t>(i)] = reader.read(i); });
+  parallel_for(reader.pieces(),
+               [&](std::int64_t i) { pieces[static_cast<std::size_t>(i)] = reader.read(i); });
 
   FaceTable table;
   table.vocabulary = *label_preset("fer2013");
@@ -203,7 +207,8 @@ FaceTable read_fer2013(const std::filesystem::path& path) {
       if (reader.has_usage()) table.splits.push_back(row.split);
     }
     if (!piece.error.empty()) {
-      fail_input(format("%s row %zu: %s", name.c_str(), table.images.size() + 1, piece.error.c_str()));
+      fail_input(
+          format("%s row %zu: %s", name.c_str(), table.images.size() + 1, piece.error.c_str()));
     }
     piece = {};
   }

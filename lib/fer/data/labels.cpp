@@ -95,7 +95,8 @@ LabelMap make_label_map(const std::string& labels, const LabelList& found) {
   });
   if (!any) {
     fail_input("labels '" + text + "': none of the data's classes (" + join(classes, ", ") +
-               ") is among " + join(*preset, ", ") + "; use 'auto' to take the classes as they are");
+               ") is among " + join(*preset, ", ") +
+               "; use 'auto' to take the classes as they are");
   }
   return identity_map(*preset);
 }

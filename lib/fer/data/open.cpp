@@ -8,6 +8,7 @@
 #include "fer/data/csv.h"
 #include "fer/data/dataset.h"
 #include "fer/data/fer2013.h"
+#include "fer/data/synthetic.h"
 #include "fer/data/table.h"
 #include "fer/data/votes.h"
 
@@ -19,7 +20,8 @@ namespace fs = std::filesystem;
 // The rows of a table for which at least one head has an answer.
 class TableDataset : public Dataset {
  public:
-  TableDataset(FaceTable table, std::vector<HeadLabels> heads) : table_(std::move(table)), heads_(std::move(heads)) {}
+  TableDataset(FaceTable table, std::vector<HeadLabels> heads)
+      : table_(std::move(table)), heads_(std::move(heads)) {}
 
   void add(std::int64_t row, std::vector<Target> targets) {
     rows_.push_back(row);
@@ -72,7 +74,8 @@ FaceTable read_csv_faces(const fs::path& path, const DatasetOptions& options) {
   }
   FaceTable table = read_fer2013(path);
   if (std::any_of(options.heads.begin(), options.heads.end(), needs_votes)) {
-    const fs::path votes = options.votes.empty() ? path.parent_path() / "fer2013new.csv" : fs::path(options.votes);
+    const fs::path votes =
+        options.votes.empty() ? path.parent_path() / "fer2013new.csv" : fs::path(options.votes);
     if (!fs::exists(votes)) {
       fail_input(votes.string() + ": no such file, and targets from FER+ votes need it");
     }
@@ -84,10 +87,14 @@ FaceTable read_csv_faces(const fs::path& path, const DatasetOptions& options) {
 
 FaceTable read_table(const DatasetOptions& options) {
   const fs::path path = options.path;
+  if (options.path == "synthetic" || options.path.starts_with("synthetic:")) {
+    return synthetic_table(options.path, options.train_fraction, options.seed);
+  }
   if (options.path.empty()) fail_input("no data given: expected a .csv, a folder or 'synthetic'");
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    fail_input(options.path + ": no such file or folder" + did_you_mean(options.path, {"synthetic"}));
+    fail_input(options.path + ": no such file or folder" +
+               did_you_mean(options.path, {"synthetic"}));
   }
   if (to_lower(path.extension().string()) == ".csv") return read_csv_faces(path, options);
   fail_input(options.path + ": expected a .csv, a folder or 'synthetic[:N[:easy|hard]]'");
@@ -104,13 +111,15 @@ Heads make_heads(const DatasetOptions& options, const FaceTable& table) {
   std::set<std::string> names;
   for (const HeadRequest& request : options.heads) {
     if (needs_votes(request) && table.votes.empty()) {
-      fail_input("targets '" + to_string(request.targets) + "' need FER+ votes, which only a FER2013 csv has");
+      fail_input("targets '" + to_string(request.targets) +
+                 "' need FER+ votes, which only a FER2013 csv has");
     }
-    heads.maps.push_back(
-        make_label_map(request.labels, needs_votes(request) ? *label_preset("ferplus") : table.vocabulary));
+    heads.maps.push_back(make_label_map(
+        request.labels, needs_votes(request) ? *label_preset("ferplus") : table.vocabulary));
     std::string name = request.name;
     if (name.empty()) name = label_preset(trim(request.labels)) ? trim(request.labels) : "labels";
-    if (!names.insert(name).second) fail_input("two heads are called '" + name + "'; give each its name");
+    if (!names.insert(name).second)
+      fail_input("two heads are called '" + name + "'; give each its name");
     heads.labels.push_back({name, heads.maps.back().labels});
   }
   return heads;
@@ -118,7 +127,8 @@ Heads make_heads(const DatasetOptions& options, const FaceTable& table) {
 
 Target label_target(int label, const LabelMap& map, const LabelList& vocabulary) {
   Target target;
-  const auto found = map.index_of.find(canonical_label(vocabulary[static_cast<std::size_t>(label)]));
+  const auto found =
+      map.index_of.find(canonical_label(vocabulary[static_cast<std::size_t>(label)]));
   if (found != map.index_of.end()) {
     target.label = found->second;
     target.distribution.assign(map.labels.size(), 0.0f);
@@ -130,25 +140,31 @@ Target label_target(int label, const LabelMap& map, const LabelList& vocabulary)
 std::string dropped_reason(const HeadRequest& request, const FaceTable& table, std::size_t row) {
   switch (request.targets) {
     case TargetKind::kLabel: {
-      const std::string label = canonical_label(table.vocabulary[static_cast<std::size_t>(table.labels[row])]);
-      return "label " + label + " is not among " + (label_preset(request.labels) ? "the preset " : "") +
-             request.labels;
+      const std::string label =
+          canonical_label(table.vocabulary[static_cast<std::size_t>(table.labels[row])]);
+      return "label " + label + " is not among " +
+             (label_preset(request.labels) ? "the preset " : "") + request.labels;
     }
-    case TargetKind::kVotes: return "FER+ votes lead to none of the labels";
-    case TargetKind::kMajority: return "no FER+ majority for one of the labels";
-    case TargetKind::kArgmax: return "no single FER+ winner among the labels";
+    case TargetKind::kVotes:
+      return "FER+ votes lead to none of the labels";
+    case TargetKind::kMajority:
+      return "no FER+ majority for one of the labels";
+    case TargetKind::kArgmax:
+      return "no single FER+ winner among the labels";
   }
   return "";
 }
 
 // Cuts validation off the training part of data that has none of its own.
-void split_off_validation(const std::shared_ptr<const TableDataset>& all, std::vector<std::int64_t>& train,
-                          std::vector<std::int64_t>& val, const DatasetOptions& options) {
+void split_off_validation(const std::shared_ptr<const TableDataset>& all,
+                          std::vector<std::int64_t>& train, std::vector<std::int64_t>& val,
+                          const DatasetOptions& options) {
   const auto part = subset(all, train);
   const std::vector<std::int64_t> counts = class_counts(*part);
   const auto lonely = std::find(counts.begin(), counts.end(), 1);
   if (lonely != counts.end()) {
-    fail_input(options.path + ": label '" + all->heads()[0].labels[static_cast<std::size_t>(lonely - counts.begin())] +
+    fail_input(options.path + ": label '" +
+               all->heads()[0].labels[static_cast<std::size_t>(lonely - counts.begin())] +
                "' has one image; training and validation need one each");
   }
   const auto [first, second] = stratified_split(*part, options.train_fraction, options.seed);
@@ -164,7 +180,7 @@ void split_off_validation(const std::shared_ptr<const TableDataset>& all, std::v
 OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
   Heads heads = make_heads(options, source);
   OpenedDataset opened;
-  opened.description = source.description + ", " + with_thousands(source.size()) + " rows";
+  opened.description = source.description + ", " + with_thousands(source.size()) + " images";
   opened.label_maps = std::move(heads.maps);
   opened.dropped = source.dropped;
 
@@ -175,9 +191,10 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
     std::vector<Target> targets;
     for (std::size_t h = 0; h < heads.labels.size(); ++h) {
       const HeadRequest& request = options.heads[h];
-      targets.push_back(needs_votes(request)
-                            ? target_from_votes(table.votes[row], request.targets, opened.label_maps[h])
-                            : label_target(table.labels[row], opened.label_maps[h], table.vocabulary));
+      targets.push_back(
+          needs_votes(request)
+              ? target_from_votes(table.votes[row], request.targets, opened.label_maps[h])
+              : label_target(table.labels[row], opened.label_maps[h], table.vocabulary));
     }
     if (std::any_of(targets.begin(), targets.end(), [](const Target& t) { return t.known(); })) {
       all->add(static_cast<std::int64_t>(row), std::move(targets));
@@ -190,12 +207,14 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
 
   for (std::size_t h = 0; h < heads.labels.size(); ++h) {
     const std::vector<std::int64_t> counts = class_counts(*all, h);
-    const auto present = std::count_if(counts.begin(), counts.end(), [](std::int64_t n) { return n > 0; });
+    const auto present =
+        std::count_if(counts.begin(), counts.end(), [](std::int64_t n) { return n > 0; });
     if (present < 2) {
       const auto only = std::max_element(counts.begin(), counts.end()) - counts.begin();
       fail_input(options.path + ": " +
                  (present == 0 ? "no image has a label of head '" + heads.labels[h].name + "'"
-                               : "every image is '" + heads.labels[h].labels[static_cast<std::size_t>(only)] + "'") +
+                               : "every image is '" +
+                                     heads.labels[h].labels[static_cast<std::size_t>(only)] + "'") +
                  "; at least two classes are needed");
     }
   }
@@ -207,9 +226,6 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
     parts[static_cast<std::size_t>(split)].push_back(i);
   }
   auto& [train, val, test] = parts;
-  if (!(options.train_fraction > 0 && options.train_fraction <= 1)) {
-    fail_input(format("train_fraction is %g, expected more than 0 and at most 1", options.train_fraction));
-  }
   if (val.empty() && !train.empty() && options.train_fraction < 1) {
     split_off_validation(all, train, val, options);
   }
@@ -222,6 +238,12 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
 
 }  // namespace
 
-OpenedDataset open_dataset(const DatasetOptions& options) { return assemble(read_table(options), options); }
+OpenedDataset open_dataset(const DatasetOptions& options) {
+  if (!(options.train_fraction > 0 && options.train_fraction <= 1)) {
+    fail_input(
+        format("train_fraction is %g, expected more than 0 and at most 1", options.train_fraction));
+  }
+  return assemble(read_table(options), options);
+}
 
 }  // namespace fer

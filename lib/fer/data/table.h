@@ -12,17 +12,18 @@
 
 namespace fer {
 
-// FER+ votes of ten annotators, in the order of the preset "ferplus", then unknown and NF (no face).
+// FER+ votes of ten annotators, in the order of the preset "ferplus", then unknown and NF (no
+// face).
 inline constexpr std::size_t kVoteColumns = 10;
 using Votes = std::array<std::uint8_t, kVoteColumns>;
 
 struct FaceTable {
   std::string description;
-  LabelList vocabulary;           // the source classes
+  LabelList vocabulary;  // the source classes
   std::vector<Image> images;
-  std::vector<int> labels;        // one a row, index in vocabulary
-  std::vector<Votes> votes;       // one a row, or empty
-  std::vector<Split> splits;      // one a row, or empty when the data has none
+  std::vector<int> labels;    // one a row, index in vocabulary
+  std::vector<Votes> votes;   // one a row, or empty
+  std::vector<Split> splits;  // one a row, or empty when the data has none
   std::function<std::string(std::int64_t)> origin;
   std::vector<std::string> columns;              // further columns of a manifest
   std::vector<std::vector<std::string>> values;  // [column][row]

@@ -1,0 +1,149 @@
+#include "fer/data/canvas.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace fer {
+namespace {
+
+int square_root(int n) {
+  int root = 0;
+  for (int bit = 1 << 14; bit > 0; bit >>= 1) {
+    if ((root + bit) * (root + bit) <= n) root += bit;
+  }
+  return root;
+}
+
+}  // namespace
+
+int fixed_sin(int angle) {
+  angle = ((angle % 3600) + 3600) % 3600;
+  const int sign = angle < 1800 ? 1 : -1;
+  const std::int64_t a = angle % 1800;
+  const std::int64_t product = a * (1800 - a);
+  return sign * static_cast<int>(4096 * 4 * product / (4050000 - product));
+}
+
+int fixed_cos(int angle) { return fixed_sin(angle + 900); }
+
+std::vector<Point> curve(Point a, Point b, Point c, int pieces) {
+  std::vector<Point> points;
+  for (int t = 0; t <= pieces; ++t) {
+    const int u = pieces - t;
+    const int n = pieces * pieces;
+    points.push_back({(u * u * a.x + 2 * u * t * b.x + t * t * c.x) / n,
+                      (u * u * a.y + 2 * u * t * b.y + t * t * c.y) / n});
+  }
+  return points;
+}
+
+Canvas::Canvas(int picture_side)
+    : side_(picture_side * kOversampling),
+      tones_(static_cast<std::size_t>(side_) * side_),
+      last_shape_(tones_.size()),
+      mask_(tones_.size()) {}
+
+template <typename Body>
+void Canvas::scan(std::span<const Point> corners, const Body& body) const {
+  const auto [low, high] = std::minmax_element(corners.begin(), corners.end(),
+                                               [](Point a, Point b) { return a.y < b.y; });
+  const int first = std::max(0, low->y / kUnit - 1);
+  const int last = std::min(side_ - 1, high->y / kUnit + 1);
+  std::vector<int> crossings;
+  for (int y = first; y <= last; ++y) {
+    const int centre = y * kUnit + kUnit / 2;
+    crossings.clear();
+    for (std::size_t i = 0; i < corners.size(); ++i) {
+      const Point a = corners[i];
+      const Point b = corners[(i + 1) % corners.size()];
+      if ((a.y <= centre) != (b.y <= centre)) {
+        crossings.push_back(a.x + (centre - a.y) * (b.x - a.x) / (b.y - a.y));
+      }
+    }
+    std::sort(crossings.begin(), crossings.end());
+    for (std::size_t i = 0; i + 1 < crossings.size(); i += 2) {
+      const int begin = std::max(0, (crossings[i] + kUnit / 2 - 1) >> 4);
+      const int end = std::min(side_, (crossings[i + 1] + kUnit / 2 - 1) >> 4);
+      if (begin < end) body(y, begin, end);
+    }
+  }
+}
+
+void Canvas::blend(int x, int y, int tone, int alpha) {
+  const std::size_t at = static_cast<std::size_t>(y) * side_ + x;
+  if (last_shape_[at] == shape_ || (clipped_ && mask_[at] == 0)) return;
+  last_shape_[at] = shape_;
+  const int old = tones_[at];
+  tones_[at] = static_cast<std::uint8_t>(std::clamp(old + (tone - old) * alpha / 256, 0, 255));
+}
+
+void Canvas::polygon(std::span<const Point> corners, int tone, int alpha) {
+  begin_shape();
+  scan(corners, [&](int y, int begin, int end) {
+    for (int x = begin; x < end; ++x) blend(x, y, tone, alpha);
+  });
+}
+
+void Canvas::stroke(std::span<const Point> path, std::array<int, 3> radius, int tone, int alpha) {
+  begin_shape();
+  const int segments = static_cast<int>(path.size()) - 1;
+  for (int s = 0; s < segments; ++s) {
+    const Point a = path[static_cast<std::size_t>(s)];
+    const Point b = path[static_cast<std::size_t>(s) + 1];
+    const int steps = std::max({1, std::abs(b.x - a.x) / kUnit, std::abs(b.y - a.y) / kUnit});
+    for (int k = 0; k <= steps; ++k) {
+      const int along = 512 * (s * steps + k) / (segments * steps);  // 0 .. 512 over the path
+      const int r = along < 256 ? radius[0] + (radius[1] - radius[0]) * along / 256
+                                : radius[1] + (radius[2] - radius[1]) * (along - 256) / 256;
+      const int cx = a.x + (b.x - a.x) * k / steps;
+      const int cy = a.y + (b.y - a.y) * k / steps;
+      for (int y = std::max(0, (cy - r) / kUnit); y <= std::min(side_ - 1, (cy + r) / kUnit); ++y) {
+        const int dy = y * kUnit + kUnit / 2 - cy;
+        if (dy * dy > r * r) continue;
+        const int half = square_root(r * r - dy * dy);
+        const int begin = std::max(0, (cx - half + kUnit / 2 - 1) >> 4);
+        const int end = std::min(side_, (cx + half + kUnit / 2 - 1) >> 4);
+        for (int x = begin; x < end; ++x) blend(x, y, tone, alpha);
+      }
+    }
+  }
+}
+
+void Canvas::glow(Point centre, int radius_x, int radius_y, int tone, int alpha) {
+  begin_shape();
+  const int rx = std::max(1, radius_x / kUnit), ry = std::max(1, radius_y / kUnit);
+  const int cx = centre.x / kUnit, cy = centre.y / kUnit;
+  for (int y = std::max(0, cy - ry); y <= std::min(side_ - 1, cy + ry); ++y) {
+    const int row = 256 - 256 * (y - cy) * (y - cy) / (ry * ry);
+    for (int x = std::max(0, cx - rx); x <= std::min(side_ - 1, cx + rx); ++x) {
+      const int strength = row - 256 * (x - cx) * (x - cx) / (rx * rx);
+      if (strength > 0) blend(x, y, tone, alpha * strength / 256);
+    }
+  }
+}
+
+void Canvas::clip(std::span<const Point> corners) {
+  std::fill(mask_.begin(), mask_.end(), 0);
+  scan(corners, [&](int y, int begin, int end) {
+    for (int x = begin; x < end; ++x) mask_[static_cast<std::size_t>(y) * side_ + x] = 1;
+  });
+  clipped_ = true;
+}
+
+Image Canvas::picture() const {
+  constexpr int k = kOversampling;
+  Image image(side_ / k, side_ / k, 1);
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      int sum = k * k / 2;
+      for (int j = 0; j < k; ++j) {
+        for (int i = 0; i < k; ++i)
+          sum += tones_[static_cast<std::size_t>(y * k + j) * side_ + x * k + i];
+      }
+      image.at(x, y) = static_cast<std::uint8_t>(sum / (k * k));
+    }
+  }
+  return image;
+}
+
+}  // namespace fer

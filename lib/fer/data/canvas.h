@@ -1,0 +1,63 @@
+// A gray drawing surface in integer arithmetic alone: the same strokes give the same bytes on every
+// machine and compiler. It is drawn at four times the size of the picture and then averaged, which
+// smooths the edges.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "fer/core/image.h"
+
+namespace fer {
+
+struct Point {
+  int x = 0;  // in sixteenths of a canvas pixel
+  int y = 0;
+};
+
+// 4096 sin(angle), angle in tenths of a degree (Bhaskara's rational approximation, error under
+// .002).
+int fixed_sin(int angle);
+int fixed_cos(int angle);
+
+// `pieces` + 1 points of the quadratic Bezier curve a, b, c.
+std::vector<Point> curve(Point a, Point b, Point c, int pieces = 16);
+
+class Canvas {
+ public:
+  static constexpr int kOversampling = 4;
+  static constexpr int kUnit = 16;  // Point units a canvas pixel
+
+  explicit Canvas(int picture_side);
+
+  // Every call covers each pixel at most once: new = old + (tone - old) * alpha / 256.
+  void polygon(std::span<const Point> corners, int tone, int alpha = 256);
+  // Round brush along a path; its radius goes from `from` over `middle` to `to` (Point units).
+  void stroke(std::span<const Point> path, std::array<int, 3> radius, int tone, int alpha = 256);
+  // An ellipse that is strongest in its centre and fades to nothing at its edge.
+  void glow(Point centre, int radius_x, int radius_y, int tone, int alpha);
+
+  // Until unclip(), drawing reaches only the inside of `corners`.
+  void clip(std::span<const Point> corners);
+  void unclip() { clipped_ = false; }
+
+  Image picture() const;
+
+ private:
+  // Calls body(y, x_begin, x_end) for the rows of pixels whose centres lie inside.
+  template <typename Body>
+  void scan(std::span<const Point> corners, const Body& body) const;
+  void begin_shape() { ++shape_; }
+  void blend(int x, int y, int tone, int alpha);
+
+  int side_;
+  std::vector<std::uint8_t> tones_;
+  std::vector<std::uint16_t> last_shape_;  // that covered this pixel
+  std::vector<std::uint8_t> mask_;
+  std::uint16_t shape_ = 0;
+  bool clipped_ = false;
+};
+
+}  // namespace fer
