@@ -213,7 +213,7 @@ TEST_CASE("a face of 400 pixels is cropped in well under a millisecond") {
       REQUIRE(face.width == 48);
       best = std::min(best, ms.count());
     }
-    UNSCOPED_INFO("roll " << roll << ": " << best << " ms");
+    INFO("roll " << roll << ": " << best << " ms");
 #ifdef NDEBUG
     CHECK(best < 1.0);
 #endif

@@ -197,7 +197,7 @@ TEST_CASE("10,000 resamples of 3,589 predictions take well under a second") {
   const auto seconds = [](auto duration) {
     return std::chrono::duration<double>(duration).count();
   };
-  UNSCOPED_INFO("accuracy " << seconds(middle - start) << " s, all " << seconds(end - middle)
+  INFO("accuracy " << seconds(middle - start) << " s, all " << seconds(end - middle)
                             << " s");
 #ifdef NDEBUG
   CHECK(seconds(middle - start) < 1.0);
