@@ -14,6 +14,10 @@ int square_root(int n) {
   return root;
 }
 
+std::uint8_t blended(std::uint8_t old, int tone, int alpha) {
+  return static_cast<std::uint8_t>(old + (tone - old) * alpha / 256);
+}
+
 }  // namespace
 
 int fixed_sin(int angle) {
@@ -40,8 +44,8 @@ std::vector<Point> curve(Point a, Point b, Point c, int pieces) {
 Canvas::Canvas(int picture_side)
     : side_(picture_side * kOversampling),
       tones_(static_cast<std::size_t>(side_) * side_),
-      last_shape_(tones_.size()),
-      mask_(tones_.size()) {}
+      mask_(tones_.size(), 1),
+      last_stroke_(tones_.size()) {}
 
 template <typename Body>
 void Canvas::scan(std::span<const Point> corners, const Body& body) const {
@@ -69,23 +73,16 @@ void Canvas::scan(std::span<const Point> corners, const Body& body) const {
   }
 }
 
-void Canvas::blend(int x, int y, int tone, int alpha) {
-  const std::size_t at = static_cast<std::size_t>(y) * side_ + x;
-  if (last_shape_[at] == shape_ || (clipped_ && mask_[at] == 0)) return;
-  last_shape_[at] = shape_;
-  const int old = tones_[at];
-  tones_[at] = static_cast<std::uint8_t>(std::clamp(old + (tone - old) * alpha / 256, 0, 255));
-}
-
 void Canvas::polygon(std::span<const Point> corners, int tone, int alpha) {
-  begin_shape();
   scan(corners, [&](int y, int begin, int end) {
-    for (int x = begin; x < end; ++x) blend(x, y, tone, alpha);
+    std::uint8_t* const row = &tones_[index(0, y)];
+    const std::uint8_t* const mask = &mask_[index(0, y)];
+    for (int x = begin; x < end; ++x) row[x] = blended(row[x], tone, alpha * mask[x]);
   });
 }
 
 void Canvas::stroke(std::span<const Point> path, std::array<int, 3> radius, int tone, int alpha) {
-  begin_shape();
+  ++stroke_;
   const int segments = static_cast<int>(path.size()) - 1;
   for (int s = 0; s < segments; ++s) {
     const Point a = path[static_cast<std::size_t>(s)];
@@ -103,21 +100,31 @@ void Canvas::stroke(std::span<const Point> path, std::array<int, 3> radius, int 
         const int half = square_root(r * r - dy * dy);
         const int begin = std::max(0, (cx - half + kUnit / 2 - 1) >> 4);
         const int end = std::min(side_, (cx + half + kUnit / 2 - 1) >> 4);
-        for (int x = begin; x < end; ++x) blend(x, y, tone, alpha);
+        for (int x = begin; x < end; ++x) {
+          const std::size_t i = index(x, y);
+          if (last_stroke_[i] == stroke_) continue;
+          last_stroke_[i] = stroke_;
+          tones_[i] = blended(tones_[i], tone, alpha * mask_[i]);
+        }
       }
     }
   }
 }
 
 void Canvas::glow(Point centre, int radius_x, int radius_y, int tone, int alpha) {
-  begin_shape();
   const int rx = std::max(1, radius_x / kUnit), ry = std::max(1, radius_y / kUnit);
   const int cx = centre.x / kUnit, cy = centre.y / kUnit;
+  const int begin = std::max(0, cx - rx), end = std::min(side_, cx + rx + 1);
+  std::vector<int> fall(static_cast<std::size_t>(side_));
+  for (int x = begin; x < end; ++x)
+    fall[static_cast<std::size_t>(x)] = 256 * (x - cx) * (x - cx) / (rx * rx);
   for (int y = std::max(0, cy - ry); y <= std::min(side_ - 1, cy + ry); ++y) {
-    const int row = 256 - 256 * (y - cy) * (y - cy) / (ry * ry);
-    for (int x = std::max(0, cx - rx); x <= std::min(side_ - 1, cx + rx); ++x) {
-      const int strength = row - 256 * (x - cx) * (x - cx) / (rx * rx);
-      if (strength > 0) blend(x, y, tone, alpha * strength / 256);
+    const int strength = 256 - 256 * (y - cy) * (y - cy) / (ry * ry);
+    std::uint8_t* const row = &tones_[index(0, y)];
+    const std::uint8_t* const mask = &mask_[index(0, y)];
+    for (int x = begin; x < end; ++x) {
+      const int share = std::max(0, strength - fall[static_cast<std::size_t>(x)]);
+      row[x] = blended(row[x], tone, alpha * share / 256 * mask[x]);
     }
   }
 }
@@ -125,10 +132,11 @@ void Canvas::glow(Point centre, int radius_x, int radius_y, int tone, int alpha)
 void Canvas::clip(std::span<const Point> corners) {
   std::fill(mask_.begin(), mask_.end(), 0);
   scan(corners, [&](int y, int begin, int end) {
-    for (int x = begin; x < end; ++x) mask_[static_cast<std::size_t>(y) * side_ + x] = 1;
+    std::fill(&mask_[index(begin, y)], &mask_[index(begin, y)] + (end - begin), 1);
   });
-  clipped_ = true;
 }
+
+void Canvas::unclip() { std::fill(mask_.begin(), mask_.end(), 1); }
 
 Image Canvas::picture() const {
   constexpr int k = kOversampling;
@@ -137,8 +145,7 @@ Image Canvas::picture() const {
     for (int x = 0; x < image.width; ++x) {
       int sum = k * k / 2;
       for (int j = 0; j < k; ++j) {
-        for (int i = 0; i < k; ++i)
-          sum += tones_[static_cast<std::size_t>(y * k + j) * side_ + x * k + i];
+        for (int i = 0; i < k; ++i) sum += tones_[index(x * k + i, y * k + j)];
       }
       image.at(x, y) = static_cast<std::uint8_t>(sum / (k * k));
     }

@@ -32,7 +32,8 @@ class Canvas {
 
   explicit Canvas(int picture_side);
 
-  // Every call covers each pixel at most once: new = old + (tone - old) * alpha / 256.
+  // Every call covers each pixel at most once: new = old + (tone - old) * alpha / 256, alpha up to
+  // 256.
   void polygon(std::span<const Point> corners, int tone, int alpha = 256);
   // Round brush along a path; its radius goes from `from` over `middle` to `to` (Point units).
   void stroke(std::span<const Point> path, std::array<int, 3> radius, int tone, int alpha = 256);
@@ -41,7 +42,7 @@ class Canvas {
 
   // Until unclip(), drawing reaches only the inside of `corners`.
   void clip(std::span<const Point> corners);
-  void unclip() { clipped_ = false; }
+  void unclip();
 
   Image picture() const;
 
@@ -49,15 +50,13 @@ class Canvas {
   // Calls body(y, x_begin, x_end) for the rows of pixels whose centres lie inside.
   template <typename Body>
   void scan(std::span<const Point> corners, const Body& body) const;
-  void begin_shape() { ++shape_; }
-  void blend(int x, int y, int tone, int alpha);
+  std::size_t index(int x, int y) const { return static_cast<std::size_t>(y) * side_ + x; }
 
   int side_;
   std::vector<std::uint8_t> tones_;
-  std::vector<std::uint16_t> last_shape_;  // that covered this pixel
-  std::vector<std::uint8_t> mask_;
-  std::uint16_t shape_ = 0;
-  bool clipped_ = false;
+  std::vector<std::uint8_t> mask_;          // 1: may be drawn on
+  std::vector<std::uint16_t> last_stroke_;  // that covered this pixel
+  std::uint16_t stroke_ = 0;
 };
 
 }  // namespace fer

@@ -8,6 +8,7 @@
 #include "fer/core/hash.h"
 #include "fer/core/random.h"
 #include "fer/core/text.h"
+#include "fer/data/table.h"
 
 namespace fer {
 namespace {
@@ -62,14 +63,19 @@ std::string to_string(Split split) {
   return "?";
 }
 
-Split split_from_string(const std::string& text) {
+std::optional<Split> find_split(const std::string& text) {
   const std::string name = to_lower(trim(text));
   if (name == "train" || name == "training") return Split::kTrain;
   if (name == "val" || name == "valid" || name == "validation" || name == "publictest")
     return Split::kVal;
   if (name == "test" || name == "testing" || name == "privatetest") return Split::kTest;
+  return std::nullopt;
+}
+
+Split split_from_string(const std::string& text) {
+  if (const auto split = find_split(text)) return *split;
   fail_input("split '" + text + "': expected train, val or test" +
-             did_you_mean(name, {"train", "val", "test", "training", "publictest", "privatetest"}));
+             did_you_mean(to_lower(text), {"train", "val", "test"}));
 }
 
 Sample Dataset::get(std::int64_t i) const {

@@ -354,7 +354,7 @@ class Painter {
     }
     if (f_.beard >= 2) {
       canvas_.clip(head_outline());
-      canvas_.glow(at(0, f_.chin + jaw_drop() * 6 / 10), length(900), length(380), tone, 330);
+      canvas_.glow(at(0, f_.chin + jaw_drop() * 6 / 10), length(900), length(380), tone, 256);
       canvas_.unclip();
     }
   }

@@ -105,12 +105,12 @@ std::string parse_row(std::string_view line, const Columns& columns, Row& row) {
   }
   row.label = static_cast<int>(label);
   if (columns.usage) {
-    try {
-      row.split = split_from_string(std::string(usage));
-    } catch (const Error&) {
+    const auto split = find_split(std::string(usage));
+    if (!split) {
       return format("Usage is '%.20s', expected Training, PublicTest or PrivateTest",
                     std::string(usage).c_str());
     }
+    row.split = *split;
   }
   row.image.width = kSide;
   row.image.height = kSide;

@@ -8,6 +8,8 @@
 #include "fer/data/csv.h"
 #include "fer/data/dataset.h"
 #include "fer/data/fer2013.h"
+#include "fer/data/image_folder.h"
+#include "fer/data/manifest.h"
 #include "fer/data/synthetic.h"
 #include "fer/data/table.h"
 #include "fer/data/votes.h"
@@ -69,8 +71,12 @@ std::string with_thousands(std::int64_t n) {
 }
 
 FaceTable read_csv_faces(const fs::path& path, const DatasetOptions& options) {
-  if (!is_fer2013_header(read_csv_header(path))) {
-    fail_input(path.string() + ": no FER2013 csv");
+  const std::vector<std::string> header = read_csv_header(path);
+  if (is_manifest_header(header)) return read_manifest(path, options);
+  if (!is_fer2013_header(header)) {
+    fail_input(path.string() +
+               ": neither FER2013 (columns emotion, pixels) nor a manifest (path, label); " +
+               "its columns are " + join(header, ", "));
   }
   FaceTable table = read_fer2013(path);
   if (std::any_of(options.heads.begin(), options.heads.end(), needs_votes)) {
@@ -97,6 +103,7 @@ FaceTable read_table(const DatasetOptions& options) {
                did_you_mean(options.path, {"synthetic"}));
   }
   if (to_lower(path.extension().string()) == ".csv") return read_csv_faces(path, options);
+  if (fs::is_directory(path)) return read_image_folder(path, options);
   fail_input(options.path + ": expected a .csv, a folder or 'synthetic[:N[:easy|hard]]'");
 }
 

@@ -13,6 +13,7 @@ namespace fer {
 namespace {
 
 constexpr int kFull = kFullStrength;
+constexpr int kStrongest = 1100;   // of a unit, after individual variation
 constexpr long long kFewest = 18;  // three of each class
 constexpr long long kMost = 1'000'000;
 
@@ -123,7 +124,7 @@ Actions draw_actions(const std::string& label, const Range& range, Dice& dice) {
   const auto mix_in = [&](const Prototype& prototype, int strength) {
     for (const auto& [unit, full] : prototype.units) {
       const int value = full * strength / kFull * dice.between(850, 1150) / kFull;
-      actions[unit] = std::min(1100, std::max(actions[unit], value));
+      actions[unit] = std::min(kStrongest, std::max(actions[unit], value));
     }
   };
   const auto any_of = [&](const std::vector<const Prototype*>& list) -> const Prototype& {
@@ -180,7 +181,7 @@ DrawnFace draw_face_parameters(const std::string& label, const Range& range, Dic
   f.gaze_y = dice.around(0, 25);
   f.left = draw_actions(label, range, dice);
   f.right = f.left;
-  for (int& a : f.right) a = a * dice.between(880, 1120) / kFull;
+  for (int& a : f.right) a = std::min(kStrongest, a * dice.between(880, 1120) / kFull);
   return f;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace fer {
 // face).
 inline constexpr std::size_t kVoteColumns = 10;
 using Votes = std::array<std::uint8_t, kVoteColumns>;
+
+// split_from_string() without the exception.
+std::optional<Split> find_split(const std::string& text);
 
 struct FaceTable {
   std::string description;

@@ -1,0 +1,80 @@
+#include "fer/data/image_folder.h"
+
+#include <algorithm>
+
+#include "fer/core/error.h"
+#include "fer/data/image_files.h"
+
+namespace fer {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with("."); }
+
+std::vector<fs::path> folders_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.is_directory() && !is_hidden(entry.path())) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// Adds the pictures of <parent>/<class>/* and counts what is no picture by its name.
+void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::int64_t& others) {
+  const std::vector<fs::path> classes = folders_in(parent);
+  if (classes.empty()) {
+    fail_input(parent.string() +
+               ": no class folders in it (expected <class>/* or <split>/<class>/*)");
+  }
+  for (const fs::path& folder : classes) {
+    std::vector<fs::path> paths;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+      if (!entry.is_regular_file() || is_hidden(entry.path())) continue;
+      if (has_image_extension(entry.path())) {
+        paths.push_back(entry.path());
+      } else {
+        ++others;
+      }
+    }
+    if (paths.empty()) fail_input(folder.string() + ": no images in this class folder");
+    std::sort(paths.begin(), paths.end());
+    for (fs::path& path : paths) files.push_back({std::move(path), folder.filename().string(), ""});
+  }
+}
+
+}  // namespace
+
+FaceTable read_image_folder(const fs::path& folder, const DatasetOptions& options) {
+  const std::vector<fs::path> top = folders_in(folder);
+  const auto is_split = [](const fs::path& path) {
+    return find_split(path.filename().string()).has_value();
+  };
+  const auto splits = std::count_if(top.begin(), top.end(), is_split);
+
+  FaceTable table;
+  std::vector<ImageFile> files;
+  std::vector<Split> file_splits;
+  std::int64_t others = 0;
+  if (splits == 0) {
+    list_classes(folder, files, others);
+  } else {
+    for (const fs::path& path : top) {
+      if (!is_split(path)) {
+        fail_input(path.string() + ": stands beside train, val or test but is none of them");
+      }
+      list_classes(path, files, others);
+      file_splits.resize(files.size(), *find_split(path.filename().string()));
+    }
+  }
+  const std::vector<std::size_t> kept = decode_files(files, options, table);
+  if (splits > 0) {
+    for (const std::size_t i : kept) table.splits.push_back(file_splits[i]);
+  }
+  if (others > 0) table.dropped.push_back({"no image by its file name", others});
+  table.description = "folder " + folder.generic_string();
+  return table;
+}
+
+}  // namespace fer
