@@ -30,7 +30,7 @@ struct Input { int channels = 1, height = 48, width = 48; bool operator==(const 
 // Cross-correlation; zero padding. weight [out, in / groups, kh, kw], bias [out] if `bias`.
 struct Conv2d {
   int out_channels = 0, kernel_height = 3, kernel_width = 3, stride = 1;
-  Padding padding;
+  Padding padding = {};
   int groups = 1;
   bool bias = false;
   bool operator==(const Conv2d&) const = default;
@@ -41,11 +41,11 @@ struct Relu { bool operator==(const Relu&) const = default; };
 struct Sigmoid { bool operator==(const Sigmoid&) const = default; };
 struct Silu { bool operator==(const Silu&) const = default; };  // x * sigmoid(x)
 // Window maximum; padding never wins (minus infinity).
-struct MaxPool { int kernel = 2, stride = 2; Padding padding; bool operator==(const MaxPool&) const = default; };
+struct MaxPool { int kernel = 2, stride = 2; Padding padding = {}; bool operator==(const MaxPool&) const = default; };
 // Window mean over the full kernel area; padded zeros count.
-struct AvgPool { int kernel = 2, stride = 2; Padding padding; bool operator==(const AvgPool&) const = default; };
+struct AvgPool { int kernel = 2, stride = 2; Padding padding = {}; bool operator==(const AvgPool&) const = default; };
 struct GlobalAvgPool { bool operator==(const GlobalAvgPool&) const = default; };  // [N,C,H,W] -> [N,C]
-struct ZeroPad { Padding padding; bool operator==(const ZeroPad&) const = default; };
+struct ZeroPad { Padding padding = {}; bool operator==(const ZeroPad&) const = default; };
 struct Add { bool operator==(const Add&) const = default; };    // two inputs of one shape
 // Image [N,C,H,W] times gate [N,C], channel by channel (squeeze-and-excitation). Inputs: image, gate.
 struct Scale { bool operator==(const Scale&) const = default; };

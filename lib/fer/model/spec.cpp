@@ -49,7 +49,7 @@ void check_mixed_head(const ModelSpec& spec, const MixedHeadSpec& mixed) {
   for (const auto& [part, weight] : mixed.parts) {
     check_word("head", part);
     const LabelList& labels = spec.head(part).labels;
-    check_range("weight of " + part, weight, 0, 1e6f);
+    check_range("weight of " + part, weight, 1e-6f, 1e6f);
     for (const std::string& label : mixed.labels) {
       if (std::ranges::find(labels, label) == labels.end()) {
         fail_input("spec: mixed head '" + mixed.name + "' has label '" + label + "', its part '" +
