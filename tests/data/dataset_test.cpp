@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "fer/core/random.h"
+#include "support.h"
+
+using namespace fer;
+
+namespace {
+
+// Samples that are their class and number; class -1: no answer.
+class Numbers : public Dataset {
+ public:
+  Numbers(const std::vector<int>& labels, int classes) {
+    heads_.push_back({"numbers", {}});
+    for (int c = 0; c < classes; ++c) heads_[0].labels.push_back("c" + std::to_string(c));
+    for (const int label : labels) {
+      Target target{std::vector<float>(static_cast<std::size_t>(classes), 0.0f), label};
+      if (label >= 0) target.distribution[static_cast<std::size_t>(label)] = 1;
+      targets_.push_back(target);
+    }
+  }
+  std::int64_t size() const override { return static_cast<std::int64_t>(targets_.size()); }
+  const std::vector<HeadLabels>& heads() const override { return heads_; }
+  Image image(std::int64_t i) const override {
+    return Image(2, 2, 1, static_cast<std::uint8_t>(i));
+  }
+  const Target& target(std::int64_t i, std::size_t) const override {
+    return targets_.at(static_cast<std::size_t>(i));
+  }
+  std::string origin(std::int64_t i) const override { return "number " + std::to_string(i); }
+  const std::vector<std::string>& columns() const override { return columns_; }
+  const std::string& value(std::int64_t, std::size_t column) const override {
+    return columns_.at(column);
+  }
+
+ private:
+  std::vector<HeadLabels> heads_;
+  std::vector<Target> targets_;
+  std::vector<std::string> columns_;
+};
+
+std::shared_ptr<const Dataset> numbers(const std::vector<int>& labels, int classes = 3) {
+  return std::make_shared<Numbers>(labels, classes);
+}
+
+}  // namespace
+
+TEST_CASE("a stratified split is a partition that keeps every class's share") {
+  Rng rng(7);
+  for (int round = 0; round < 50; ++round) {
+    const int classes = 2 + static_cast<int>(rng.below(6));
+    std::vector<int> labels(20 + rng.below(300));
+    for (int& label : labels)
+      label = static_cast<int>(rng.below(static_cast<std::uint32_t>(classes + 1))) - 1;
+    const auto data = numbers(labels, classes);
+    const double fraction = 0.05 + 0.9 * rng.uniform();
+    const auto [first, second] = stratified_split(*data, fraction, rng.next());
+
+    std::vector<std::int64_t> all = first;
+    all.insert(all.end(), second.begin(), second.end());
+    std::sort(all.begin(), all.end());
+    std::vector<std::int64_t> expected(labels.size());
+    std::iota(expected.begin(), expected.end(), 0);
+    REQUIRE(all == expected);
+    REQUIRE(std::is_sorted(first.begin(), first.end()));
+    REQUIRE(std::is_sorted(second.begin(), second.end()));
+    for (int c = -1; c < classes; ++c) {
+      const auto n = std::count(labels.begin(), labels.end(), c);
+      const auto taken = std::count_if(first.begin(), first.end(), [&](std::int64_t i) {
+        return labels[static_cast<std::size_t>(i)] == c;
+      });
+      if (n > 1) {
+        REQUIRE(taken >= 1);
+        REQUIRE(taken <= n - 1);
+      }
+      REQUIRE(std::abs(static_cast<double>(taken) - fraction * static_cast<double>(n)) <= 1.0);
+    }
+  }
+}
+
+TEST_CASE("a stratified split depends on its seed alone and differs between seeds") {
+  const auto data = numbers(std::vector<int>(100, 1));
+  CHECK(stratified_split(*data, 0.5, 3) == stratified_split(*data, 0.5, 3));
+  CHECK(stratified_split(*data, 0.5, 3).first != stratified_split(*data, 0.5, 4).first);
+}
+
+TEST_CASE("a subset shows some samples in the given order") {
+  const auto data = numbers({0, 1, 2, 0, -1});
+  const auto some = subset(data, {4, 0, 2, 2});
+  REQUIRE(some->size() == 4);
+  CHECK(some->image(2) == data->image(2));
+  CHECK(some->origin(0) == "number 4");
+  CHECK(some->get(1).targets[0].label == 0);
+  CHECK(class_counts(*some) == std::vector<std::int64_t>{1, 0, 2});
+  CHECK(subset(some, {3})->origin(0) == "number 2");
+  CHECK_THROWS_AS(subset(data, {5}), Error);
+  CHECK_THROWS_AS(subset(data, {-1}), Error);
+}
+
+TEST_CASE("a fingerprint changes with order, labels, label names and pictures") {
+  const auto data = numbers({0, 1, 2});
+  std::set<std::string> seen = {fingerprint(*data)};
+  CHECK(seen.begin()->size() == 16);
+  CHECK(fingerprint(*subset(data, {0, 1, 2})) == fingerprint(*data));
+  seen.insert(fingerprint(*subset(data, {0, 2, 1})));
+  seen.insert(fingerprint(*subset(data, {0, 1})));
+  seen.insert(fingerprint(*numbers({0, 1, 1})));
+  seen.insert(fingerprint(*numbers({0, 1, 2}, 4)));
+  seen.insert(fingerprint(*subset(numbers({0, 0, 1, 2}), {1, 2, 3})));  // other pictures
+  CHECK(seen.size() == 6);
+}

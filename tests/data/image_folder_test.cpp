@@ -1,0 +1,175 @@
+#include "fer/core/png.h"
+#include "support.h"
+
+using namespace fer;
+using fer::test::open_error;
+using fer::test::options_for;
+using fer::test::write_text;
+
+namespace {
+
+void write_face(const std::filesystem::path& path, std::uint8_t tone, int width = 48,
+                int height = 48) {
+  std::filesystem::create_directories(path.parent_path());
+  write_png(path, Image(width, height, 1, tone));
+}
+
+std::vector<std::string> origins(const Dataset& dataset, const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    names.push_back(std::filesystem::relative(dataset.origin(i), folder).generic_string());
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a folder of class folders is read, sorted and split by class") {
+  const test::TempFolder folder;
+  for (int i = 0; i < 10; ++i) {
+    write_face(folder / ("happy/" + std::to_string(i) + ".png"), 200);
+    write_face(folder / ("sad/deeper/" + std::to_string(i) + ".png"), 50, 20, 30);
+  }
+  write_text(folder / "sad/notes.txt", "no image");
+  write_text(folder / "sad/.hidden.png", "not looked at");
+  const OpenedDataset opened = open_dataset(options_for(folder.path(), "auto"));
+  CHECK(class_counts(*opened.train) == std::vector<std::int64_t>{8, 8});
+  CHECK(class_counts(*opened.val) == std::vector<std::int64_t>{2, 2});
+  CHECK(opened.test->size() == 0);
+  CHECK(opened.train->heads()[0].labels == LabelList{"happy", "sad"});
+  for (std::int64_t i = 0; i < opened.train->size(); ++i) {
+    const Image image = opened.train->image(i);
+    CHECK(image == Image(48, 48, 1, opened.train->target(i, 0).label == 0 ? 200 : 50));
+  }
+  REQUIRE(opened.dropped.size() == 1);
+  CHECK(opened.dropped[0].reason == "no image by its file name");
+}
+
+TEST_CASE("a folder may hold its own splits under any of their names") {
+  const test::TempFolder folder;
+  write_face(folder / "Training/happy/a.png", 1);
+  write_face(folder / "Training/sad/b.png", 2);
+  write_face(folder / "valid/happy/c.png", 3);
+  write_face(folder / "test/sad/d.png", 4);
+  const OpenedDataset opened = open_dataset(options_for(folder.path(), "auto"));
+  CHECK(origins(*opened.train, folder.path()) ==
+        std::vector<std::string>{"Training/happy/a.png", "Training/sad/b.png"});
+  CHECK(origins(*opened.val, folder.path()) == std::vector<std::string>{"valid/happy/c.png"});
+  CHECK(origins(*opened.test, folder.path()) == std::vector<std::string>{"test/sad/d.png"});
+
+  write_face(folder / "extra/sad/d.png", 4);
+  CHECK_THAT(open_error(options_for(folder.path(), "auto")),
+             Catch::EndsWith("extra: stands beside train, val or test but is none of them"));
+}
+
+TEST_CASE("validation is cut from training when a folder has none") {
+  const test::TempFolder folder;
+  for (int i = 0; i < 5; ++i) {
+    write_face(folder / ("train/happy/" + std::to_string(i) + ".png"), 1);
+    write_face(folder / ("train/sad/" + std::to_string(i) + ".png"), 2);
+    write_face(folder / ("test/sad/" + std::to_string(i) + ".png"), 3);
+  }
+  const OpenedDataset opened = open_dataset(options_for(folder.path(), "auto"));
+  CHECK(class_counts(*opened.train) == std::vector<std::int64_t>{4, 4});
+  CHECK(class_counts(*opened.val) == std::vector<std::int64_t>{1, 1});
+  CHECK(opened.test->size() == 5);
+}
+
+TEST_CASE("folders that cannot be trained on are refused in one line") {
+  const test::TempFolder folder;
+  CHECK_THAT(open_error(options_for(folder / "nowhere")),
+             Catch::EndsWith("nowhere: no such file or folder"));
+  CHECK_THAT(open_error(options_for(folder.path())), Catch::Contains("no class folders in it"));
+  std::filesystem::create_directories(folder / "happy");
+  CHECK_THAT(open_error(options_for(folder.path())),
+             Catch::EndsWith("happy: no images in this class folder"));
+  write_face(folder / "happy/a.png", 1);
+  write_face(folder / "happy/b.png", 1);
+  CHECK_THAT(open_error(options_for(folder.path())),
+             Catch::EndsWith("every image is 'happy'; at least two classes are needed"));
+  write_face(folder / "sad/a.png", 1);
+  CHECK_THAT(open_error(options_for(folder.path())), Catch::Contains("label 'sad' has one image"));
+  CHECK_THAT(open_error(options_for(folder.path(), "happy,angry")),
+             Catch::Contains("no class 'angry'"));
+  CHECK_THAT(open_error(options_for(folder.path(), "six", TargetKind::kVotes)),
+             Catch::Contains("need FER+ votes"));
+  write_text(folder / "faces.txt", "x");
+  CHECK_THAT(open_error(options_for(folder / "faces.txt")),
+             Catch::Contains("expected a .csv, a folder or"));
+}
+
+TEST_CASE("broken files stop the reading, or are left out and counted") {
+  const test::TempFolder folder;
+  for (int i = 0; i < 4; ++i) {
+    write_face(folder / ("happy/" + std::to_string(i) + ".png"), 1);
+    write_face(folder / ("sad/" + std::to_string(i) + ".png"), 2);
+  }
+  write_text(folder / "sad/broken.png", "this is no png");
+  auto options = options_for(folder.path(), "auto");
+  CHECK_THAT(open_error(options), Catch::Contains("broken.png"));
+  options.skip_broken = true;
+  const OpenedDataset opened = open_dataset(options);
+  CHECK(opened.train->size() + opened.val->size() == 8);
+  REQUIRE(opened.dropped.size() == 1);
+  CHECK(opened.dropped[0].reason == "broken file");
+  CHECK(opened.dropped[0].rows == 1);
+}
+
+TEST_CASE("pictures other than PNG are given to the decoder, and are an error without one") {
+  const test::TempFolder folder;
+  for (const char* name : {"a", "b"}) {
+    write_text(folder / (std::string("happy/") + name + ".jpg"), "h");
+    write_text(folder / (std::string("sad/") + name + ".JPG"), "s");
+  }
+  auto options = options_for(folder.path(), "auto");
+  CHECK_THAT(open_error(options), Catch::Contains("a.jpg: this build decodes PNG files only"));
+  options.decoder = [](const std::filesystem::path& path) {
+    const bool happy = read_text_file(path) == "h";
+    Image image(40, 20, 3, 0);  // the middle square is kept
+    for (int y = 0; y < 20; ++y) {
+      for (int x = 10; x < 30; ++x) {
+        for (int c = 0; c < 3; ++c) image.at(x, y, c) = happy ? 90 : 30;
+      }
+    }
+    return image;
+  };
+  const OpenedDataset opened = open_dataset(options);
+  CHECK(opened.train->image(0).width == 48);
+  CHECK(opened.train->image(0).at(2, 24) == 90);  // nothing of the black sides
+  options.image_size = 0;
+  CHECK(open_dataset(options).train->image(0).width == 40);
+}
+
+TEST_CASE("a manifest names pictures beside itself and keeps its further columns") {
+  const test::TempFolder folder;
+  write_face(folder / "photos/1.png", 10);
+  write_face(folder / "photos/2.png", 20);
+  write_face(folder / "photos/3, c.png", 30);
+  const auto csv = folder / "faces.csv";
+  write_text(
+      csv,
+      "label,camera,path,split\r\nhappy,front,photos/1.png,train\r\nsad,side,photos/2.png,train\r\n"
+      "sad,side,\"photos/3, c.png\",test\r\n");
+  auto options = options_for(csv, "auto");
+  options.train_fraction = 1;
+  const OpenedDataset opened = open_dataset(options);
+  CHECK(opened.train->size() == 2);
+  CHECK(opened.test->size() == 1);
+  CHECK(opened.test->columns() == std::vector<std::string>{"camera"});
+  CHECK(opened.test->value(0, 0) == "side");
+  CHECK(opened.train->value(0, 0) == "front");
+  CHECK(opened.test->image(0).at(0, 0) == 30);
+
+  write_text(csv, "path,label\nphotos/1.png,happy\nphotos/9.png,sad\n");
+  CHECK_THAT(open_error(options),
+             Catch::StartsWith("faces.csv row 2: ") && Catch::Contains("9.png"));
+  write_text(csv, "path,label\nphotos/1.png,\n");
+  CHECK(open_error(options) == "faces.csv row 1: the label is empty");
+  write_text(csv, "path,label,split\nphotos/1.png,happy,traim\n");
+  CHECK(open_error(options) == "faces.csv row 1: split is 'traim', expected train, val or test");
+  write_text(csv, "path,label\nphotos/1.png,happy\nphotos/2");
+  CHECK(open_error(options) ==
+        "faces.csv row 2: 1 fields, expected 2 (the file is cut inside this row)");
+  write_text(csv, "path,label\n");
+  CHECK(open_error(options) == "faces.csv: no rows after the header");
+}

@@ -1,0 +1,74 @@
+#include "support.h"
+
+using namespace fer;
+
+namespace {
+
+const LabelList kFound = {"anger",   "Disgust",  "fear",   "happiness",
+                          "sadness", "surprise", "neutral"};
+
+std::string map_error(const std::string& labels, const LabelList& found = kFound) {
+  try {
+    make_label_map(labels, found);
+  } catch (const Error& error) {
+    CHECK(error.fault() == Fault::kInput);
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a preset takes the data's classes by any spelling and drops the others") {
+  const LabelMap map = make_label_map("six", kFound);
+  CHECK(map.labels == LabelList{"angry", "fearful", "happy", "neutral", "sad", "surprised"});
+  CHECK(map.index_of.at("fearful") == 1);
+  CHECK(map.index_of.count("disgusted") == 0);
+}
+
+TEST_CASE("labels can be kept, merged, renamed and put in any order") {
+  const LabelMap map =
+      make_label_map(" sad , negative = anger+fear+disgusted, joy=happy, ok=neutral", kFound);
+  CHECK(map.labels == LabelList{"sad", "negative", "happy", "ok"});
+  CHECK(map.index_of == std::map<std::string, int>{{"sad", 0},
+                                                   {"angry", 1},
+                                                   {"fearful", 1},
+                                                   {"disgusted", 1},
+                                                   {"happy", 2},
+                                                   {"neutral", 3}});
+}
+
+TEST_CASE("auto takes the classes as they are found, spellings of one expression as one") {
+  const LabelMap map = make_label_map("auto", {"awake", "fear", "drowsy", "Fearful"});
+  CHECK(map.labels == LabelList{"awake", "fearful", "drowsy"});
+  CHECK(map.index_of.at("drowsy") == 2);
+}
+
+TEST_CASE("mistakes in a label map are named with the nearest name") {
+  CHECK(map_error("hapy,sad") ==
+        "labels 'hapy,sad': the data has no class 'hapy' (it has angry, disgusted, fearful, happy, "
+        "sad, "
+        "surprised, neutral), did you mean 'happy'?");
+  CHECK_THAT(map_error("fer2012"), Catch::EndsWith("did you mean 'fer2013'?"));
+  CHECK_THAT(map_error("happy,joy"), Catch::EndsWith("'happy' stands twice"));
+  CHECK_THAT(map_error("a=happy+sad,b=sad"), Catch::EndsWith("class 'sad' is used twice"));
+  CHECK_THAT(map_error("happy,,sad"), Catch::EndsWith("a name is empty"));
+  CHECK_THAT(map_error("happy,low=sad+"), Catch::EndsWith("a name is empty"));
+  CHECK_THAT(map_error("happy"), Catch::EndsWith("at least two labels are needed"));
+  CHECK_THAT(map_error("six", {"awake", "drowsy"}),
+             Catch::Contains("awake, drowsy") && Catch::Contains("'auto'"));
+}
+
+TEST_CASE("names of target kinds and splits are read back") {
+  for (const auto kind :
+       {TargetKind::kLabel, TargetKind::kVotes, TargetKind::kMajority, TargetKind::kArgmax}) {
+    CHECK(target_kind_from_string(to_string(kind)) == kind);
+  }
+  for (const auto split : {Split::kTrain, Split::kVal, Split::kTest}) {
+    CHECK(split_from_string(to_string(split)) == split);
+  }
+  CHECK(split_from_string("PublicTest") == Split::kVal);
+  CHECK(split_from_string("PrivateTest") == Split::kTest);
+  CHECK_THROWS_WITH(split_from_string("trian"), Catch::Contains("did you mean 'train'?"));
+  CHECK_THROWS_WITH(target_kind_from_string("vote"), Catch::Contains("did you mean 'votes'?"));
+}
