@@ -3,7 +3,59 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fer/core/error.h"
+#include "fer/core/text.h"
+
 namespace fer {
+
+namespace {
+
+constexpr double kLeastTemperature = 0.05, kGreatestTemperature = 20;
+constexpr double kFewestAnswers = 30;  // fewer right answers in a row are luck
+
+double log_probability(float p) { return std::log(std::max<double>(p, 1e-30)); }
+
+// d NLL / d beta, summed, for softmax(beta * log p): how far the expected score exceeds the true
+// class's.
+double slope(const Predictions& predictions, const std::vector<double>& scores, double beta) {
+  const std::size_t classes = predictions.labels.size();
+  double total = 0;
+  for (std::int64_t i = 0; i < predictions.size(); ++i) {
+    const double* score = &scores[i * classes];
+    const double largest = *std::max_element(score, score + classes);
+    double sum = 0, weighted = 0;
+    for (std::size_t c = 0; c < classes; ++c) {
+      const double weight = std::exp(beta * (score[c] - largest));
+      sum += weight;
+      weighted += weight * score[c];
+    }
+    total += weighted / sum - score[predictions.truth[i]];
+  }
+  return total;
+}
+
+// Every confidence that occurs, the highest first.
+std::vector<CoveragePoint> full_coverage_curve(const Predictions& predictions) {
+  const std::int64_t n = predictions.size();
+  if (n == 0) fail_input("there are no predictions to evaluate");
+  std::vector<std::pair<float, bool>> answers;  // confidence, right
+  for (std::int64_t i = 0; i < n; ++i) {
+    const int predicted = predictions.predicted(i);
+    answers.emplace_back(predictions.row(i)[predicted], predicted == predictions.truth[i]);
+  }
+  std::sort(answers.begin(), answers.end(), std::greater<>());
+  std::vector<CoveragePoint> curve;
+  double right = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    right += answers[i].second;
+    if (i + 1 < n && answers[i + 1].first == answers[i].first) continue;
+    const auto given = static_cast<double>(i + 1);
+    curve.push_back({answers[i].first, given / static_cast<double>(n), right / given});
+  }
+  return curve;
+}
+
+}  // namespace
 
 int confidence_bin(double confidence, int bins) {
   return std::clamp(static_cast<int>(std::ceil(confidence * bins)) - 1, 0, bins - 1);
@@ -29,6 +81,64 @@ std::vector<ReliabilityBin> reliability_bins(const Predictions& predictions, int
     bin.accuracy /= static_cast<double>(bin.count);
   }
   return result;
+}
+
+double fit_temperature(const Predictions& predictions) {
+  if (predictions.size() == 0) fail_input("there are no predictions to calibrate on");
+  std::vector<double> scores;
+  scores.reserve(predictions.probabilities.size());
+  for (const float p : predictions.probabilities) scores.push_back(log_probability(p));
+  // The likelihood is convex in beta = 1 / temperature, so its slope changes sign once.
+  double low = 1 / kGreatestTemperature, high = 1 / kLeastTemperature;
+  if (slope(predictions, scores, low) >= 0) return kGreatestTemperature;
+  if (slope(predictions, scores, high) <= 0) return kLeastTemperature;
+  while (high / low > 1 + 1e-9) {
+    const double middle = std::sqrt(low * high);
+    (slope(predictions, scores, middle) < 0 ? low : high) = middle;
+  }
+  return 1 / std::sqrt(low * high);
+}
+
+Predictions apply_temperature(const Predictions& predictions, double temperature) {
+  if (!(temperature > 0)) fail_input(format("temperature %g is not above 0", temperature));
+  Predictions result = predictions;
+  const std::size_t classes = predictions.labels.size();
+  std::vector<double> p(classes);
+  for (std::int64_t i = 0; i < predictions.size(); ++i) {
+    const std::span<const float> row = predictions.row(i);
+    const double largest = log_probability(*std::max_element(row.begin(), row.end()));
+    double sum = 0;
+    for (std::size_t c = 0; c < classes; ++c) {
+      p[c] = std::exp((log_probability(row[c]) - largest) / temperature);
+      sum += p[c];
+    }
+    for (std::size_t c = 0; c < classes; ++c) {
+      result.probabilities[i * classes + c] = static_cast<float>(p[c] / sum);
+    }
+  }
+  return result;
+}
+
+std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::size_t most) {
+  const std::vector<CoveragePoint> full = full_coverage_curve(predictions);
+  if (full.size() <= most) return full;
+  std::vector<CoveragePoint> curve;
+  for (const CoveragePoint& point : full) {
+    const double next = static_cast<double>(curve.size() + 1) / static_cast<double>(most);
+    if (point.coverage >= next - 1e-12) curve.push_back(point);
+  }
+  return curve;
+}
+
+std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
+                                                 double wanted_accuracy) {
+  const std::vector<CoveragePoint> curve = full_coverage_curve(predictions);
+  const auto n = static_cast<double>(predictions.size());
+  for (auto point = curve.rbegin(); point != curve.rend(); ++point) {
+    if (point->coverage * n < kFewestAnswers - 0.5) break;
+    if (point->accuracy >= wanted_accuracy) return *point;
+  }
+  return std::nullopt;
 }
 
 }  // namespace fer

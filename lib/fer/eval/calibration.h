@@ -1,7 +1,11 @@
-// Whether probabilities mean what they say.
+// Whether probabilities mean what they say, and from which one on an answer can be relied on.
+//
+// Guo et al. 2017 (On Calibration of Modern Neural Networks): one temperature, fitted on validation
+// data, takes most of the over-confidence away without changing any answer.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "fer/eval/metrics.h"
@@ -18,5 +22,25 @@ struct ReliabilityBin {
   double accuracy = 0;    // share of them that are right
 };
 std::vector<ReliabilityBin> reliability_bins(const Predictions& predictions, int bins = 15);
+
+// The temperature in [0.05, 20] whose softmax(log p / temperature) has the least negative log-likelihood;
+// log p are the logits up to a constant. Multiplies a temperature that the predictions were made with.
+double fit_temperature(const Predictions& predictions);
+Predictions apply_temperature(const Predictions& predictions, double temperature);
+
+// What remains, and how good it is, when only answers of at least `threshold` confidence are given.
+struct CoveragePoint {
+  double threshold = 0;
+  double coverage = 0;  // share of the samples that get an answer
+  double accuracy = 0;  // share of those answers that are right
+};
+// One point a confidence that occurs, from the most confident answers alone to all of them; `most`
+// points at equal steps of coverage where there are more.
+std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::size_t most = 200);
+
+// The lowest threshold whose answers are right at least `wanted_accuracy` of the time: below it an
+// answer should read "uncertain". None when no threshold that leaves 30 answers or more reaches it.
+std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
+                                                 double wanted_accuracy);
 
 }  // namespace fer
