@@ -180,13 +180,14 @@ TEST_CASE("rows are counted right across the pieces that are read in parallel") 
 TEST_CASE("the FER2013 csv is read whole, fast and in little memory") {
   const auto path = test::real_data("fer2013.csv");
   if (path.empty()) return;
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
   const double before = status_mb("VmRSS:");
   const auto start = std::chrono::steady_clock::now();
   const OpenedDataset opened = open_dataset(options_for(path, "fer2013"));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  WARN(format("FER2013 opened in %.2f s, %.0f MB at the peak, %.0f MB held", seconds,
-              status_mb("VmHWM:"), status_mb("VmRSS:") - before));
+  const double peak = status_mb("VmHWM:") - before;
+  WARN(format("FER2013 opened in %.2f s, %.0f MB more at the peak", seconds, peak));
   CHECK(opened.train->size() == 28'709);
   CHECK(opened.val->size() == 3'589);
   CHECK(opened.test->size() == 3'589);
@@ -199,7 +200,7 @@ TEST_CASE("the FER2013 csv is read whole, fast and in little memory") {
   CHECK(counts == std::vector<std::int64_t>{4953, 547, 5121, 8989, 6077, 4002, 6198});
   CHECK(opened.train->image(0).at(0, 0) == 70);
   CHECK(opened.train->image(0).at(1, 0) == 80);
-  CHECK(status_mb("VmHWM:") - before < 150);
+  CHECK(peak < 150);
 }
 
 TEST_CASE("the FER+ majority protocol leaves 3,153 rows of PrivateTest") {

@@ -73,7 +73,8 @@ TEST_CASE("votes are joined row by row, and files that do not belong together ar
   const auto csv = folder / "faces.csv";
   write_text(csv, test::fer2013_text(test::some_rows()));
   std::string votes = kHeader;
-  for (const test::FaceRow& row : test::some_rows()) votes += row.usage + ",x.png,0,9,0,0,0,0,0,0,1,0\n";
+  for (const test::FaceRow& row : test::some_rows())
+    votes += row.usage + ",x.png,0,9,0,0,0,0,0,0,1,0\n";
   // Row 4 is angry for the annotators, row 5 no face.
   const auto replace_row = [&votes](int row, const std::string& text) {
     std::size_t at = 0;
@@ -113,7 +114,8 @@ TEST_CASE("two heads learn from labels and votes at once, and a row with one ans
   const test::TempFolder folder;
   write_text(folder / "faces.csv", test::fer2013_text(test::some_rows()));
   std::string votes = kHeader;
-  for (const test::FaceRow& row : test::some_rows()) votes += row.usage + ",x.png,6,2,2,0,0,0,0,0,0,0\n";
+  for (const test::FaceRow& row : test::some_rows())
+    votes += row.usage + ",x.png,6,2,2,0,0,0,0,0,0,0\n";
   votes.replace(votes.find("6,2,2"), 5, "0,6,4");
   write_text(folder / "fer2013new.csv", votes);
   auto options = options_for(folder / "faces.csv");

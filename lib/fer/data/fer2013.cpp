@@ -18,7 +18,8 @@ namespace {
 constexpr int kSide = 48;
 constexpr std::size_t kPixels = kSide * kSide;
 constexpr int kClasses = 7;
-constexpr std::int64_t kPieceBytes = 4 << 20;
+constexpr std::int64_t kPieceBytes = 1 << 20;
+constexpr int kMostThreads = 8;  // each holds one piece
 constexpr std::size_t kMaxRowBytes = 1 << 20;
 
 struct Columns {
@@ -194,8 +195,10 @@ bool is_fer2013_header(const std::vector<std::string>& header) {
 FaceTable read_fer2013(const std::filesystem::path& path) {
   const Reader reader(path);
   std::vector<Piece> pieces(static_cast<std::size_t>(reader.pieces()));
-  parallel_for(reader.pieces(),
-               [&](std::int64_t i) { pieces[static_cast<std::size_t>(i)] = reader.read(i); });
+  parallel_for(
+      reader.pieces(),
+      [&](std::int64_t i) { pieces[static_cast<std::size_t>(i)] = reader.read(i); },
+      std::min(hardware_threads(), kMostThreads));
 
   FaceTable table;
   table.vocabulary = *label_preset("fer2013");

@@ -114,7 +114,7 @@ struct Range {
   int occluded;  // percent
 };
 constexpr Range kEasyRange = {650, 0, 60, 240, 180, 200, 740, 170, 12, 128, 0};
-constexpr Range kHardRange = {300, 330, 150, 300, 260, 260, 700, 110, 26, 256, 35};
+constexpr Range kHardRange = {380, 300, 130, 280, 240, 250, 700, 120, 20, 256, 30};
 
 Actions draw_actions(const std::string& label, const Range& range, Dice& dice) {
   std::vector<const Prototype*> ways, others;

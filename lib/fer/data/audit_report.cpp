@@ -1,0 +1,189 @@
+#include <algorithm>
+
+#include "fer/core/png.h"
+#include "fer/core/text.h"
+#include "fer/data/audit.h"
+
+namespace fer {
+namespace {
+
+constexpr std::array kSplits = {Split::kTrain, Split::kVal, Split::kTest};
+
+std::string number(std::int64_t n) { return std::to_string(n); }
+
+std::string label_name(const OpenedDataset& data, const SampleRef& ref) {
+  const Dataset& part = data.split(ref.split);
+  const int label = part.target(ref.index, 0).label;
+  return label < 0 ? "no label" : part.heads()[0].labels[static_cast<std::size_t>(label)];
+}
+
+template <typename Predicate>
+std::int64_t count_groups(const std::vector<DuplicateGroup>& groups, Predicate predicate) {
+  return std::count_if(groups.begin(), groups.end(), predicate);
+}
+
+// "288 of test (14 under another label)"
+std::string leak_text(const std::array<Leak, 3>& leaks) {
+  std::vector<std::string> parts;
+  for (const Split split : {Split::kVal, Split::kTest}) {
+    const Leak& leak = leaks[static_cast<std::size_t>(split)];
+    parts.push_back(number(leak.images) + " of " + to_string(split) + " (" +
+                    number(leak.conflicting) + " under another label)");
+  }
+  return join(parts, ", ");
+}
+
+// Findings as (what, figures), the same in both forms.
+std::vector<std::pair<std::string, std::string>> findings(const Audit& audit) {
+  const auto groups = [](const std::vector<DuplicateGroup>& list) {
+    return number(static_cast<std::int64_t>(list.size())) + " groups, " +
+           number(count_groups(list, [](const auto& g) { return g.across_splits; })) +
+           " across splits, " +
+           number(count_groups(list, [](const auto& g) { return g.conflicting; })) +
+           " with conflicting labels";
+  };
+  return {{"Repeated images", number(audit.repeated) + " equal an earlier one"},
+          {"Exact duplicates", groups(audit.exact)},
+          {"Near duplicates", groups(audit.near)},
+          {"Equal to a training image", leak_text(audit.exact_leaks)},
+          {"Nearly equal to one", leak_text(audit.near_leaks)},
+          {"Blank suspects", number(static_cast<std::int64_t>(audit.blank.size())) + " images"}};
+}
+
+std::string escaped(const std::string& text) {
+  std::string safe = replace_all(text, "&", "&amp;");
+  safe = replace_all(safe, "<", "&lt;");
+  safe = replace_all(safe, ">", "&gt;");
+  return replace_all(safe, "\"", "&quot;");
+}
+
+std::string base64(const std::vector<std::uint8_t>& bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t three = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      three = three << 8 | (i + k < bytes.size() ? bytes[i + k] : 0u);
+    for (std::size_t k = 0; k < 4; ++k) {
+      text += i + k > bytes.size() ? '=' : kDigits[three >> (18 - 6 * k) & 63];
+    }
+  }
+  return text;
+}
+
+std::string figure(const OpenedDataset& data, const SampleRef& ref) {
+  const Dataset& part = data.split(ref.split);
+  const std::string label = label_name(data, ref);
+  return "<figure title=\"" + escaped(part.origin(ref.index)) + "\"><img alt=\"" + escaped(label) +
+         "\" src=\"data:image/png;base64," + base64(encode_png(part.image(ref.index))) +
+         "\"><figcaption>" + escaped(label) + "<br><small>" + to_string(ref.split) +
+         "</small></figcaption></figure>";
+}
+
+std::string section(const std::string& title, const std::vector<DuplicateGroup>& groups,
+                    const OpenedDataset& data, std::size_t most) {
+  constexpr std::size_t kMostMembers = 12;
+  std::vector<const DuplicateGroup*> order;
+  for (const DuplicateGroup& group : groups) order.push_back(&group);
+  const auto gravity = [](const DuplicateGroup* g) {
+    return 2 * g->across_splits + g->conflicting;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const auto* a, const auto* b) { return gravity(a) > gravity(b); });
+  std::string html = "<h2>" + title + "</h2>\n";
+  if (order.empty()) return html + "<p>None.</p>\n";
+  if (order.size() > most) {
+    html += "<p>The gravest " + std::to_string(most) + " of " + std::to_string(order.size()) +
+            " groups.</p>\n";
+    order.resize(most);
+  }
+  html += "<div class=groups>\n";
+  for (const DuplicateGroup* group : order) {
+    html += std::string("<div class=\"group") + (group->across_splits ? " leak" : "") +
+            (group->conflicting ? " conflict" : "") + "\">";
+    for (std::size_t m = 0; m < std::min(group->members.size(), kMostMembers); ++m) {
+      html += figure(data, group->members[m]);
+    }
+    if (group->members.size() > kMostMembers) {
+      html += "<p>and " + std::to_string(group->members.size() - kMostMembers) + " more</p>";
+    }
+    html += "</div>\n";
+  }
+  return html + "</div>\n";
+}
+
+constexpr char kStyle[] = R"(
+:root { color-scheme: light dark; --line: #8884; --leak: #d9480f; --conflict: #c2255c; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .25rem .75rem; text-align: left; border-bottom: 1px solid var(--line); }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+.bar { display: inline-block; height: .7em; background: #4c6ef5; border-radius: 2px; }
+.groups { display: flex; flex-wrap: wrap; gap: .6rem; }
+.group { display: flex; flex-wrap: wrap; gap: .3rem; border: 1px solid var(--line); border-radius: 6px;
+         padding: .4rem; break-inside: avoid; }
+.leak { border-color: var(--leak); }
+.conflict { box-shadow: 0 0 0 2px var(--conflict); }
+figure { margin: 0; width: 72px; text-align: center; font-size: 11px; line-height: 1.25; }
+img { width: 72px; height: 72px; object-fit: contain; image-rendering: pixelated; background: #8882; }
+.key { border: 1px solid; border-radius: 4px; padding: 0 .4em; }
+)";
+
+}  // namespace
+
+std::string audit_text(const Audit& audit, const OpenedDataset& data) {
+  std::string text = data.description + "\n";
+  const LabelList& labels = data.train->heads()[0].labels;
+  for (const Split split : kSplits) {
+    std::vector<std::string> parts;
+    const auto& counts = audit.class_counts[static_cast<std::size_t>(split)];
+    for (std::size_t c = 0; c < labels.size(); ++c)
+      parts.push_back(labels[c] + " " + number(counts[c]));
+    text += format("%-27s%lld: ", to_string(split).c_str(),
+                   static_cast<long long>(data.split(split).size())) +
+            join(parts, ", ") + "\n";
+  }
+  for (const auto& [what, figures] : findings(audit)) {
+    text += format("%-27s", what.c_str()) + figures + "\n";
+  }
+  return text;
+}
+
+std::string audit_html(const Audit& audit, const OpenedDataset& data, std::size_t most) {
+  std::string html =
+      "<!doctype html>\n<html lang=en><meta charset=utf-8>"
+      "<meta name=viewport content=\"width=device-width\">\n<title>Audit of " +
+      escaped(data.description) + "</title>\n<style>" + kStyle + "</style>\n<h1>Audit of " +
+      escaped(data.description) + "</h1>\n<table>\n";
+  for (const auto& [what, figures] : findings(audit)) {
+    html += "<tr><th>" + what + "<td>" + figures + "\n";
+  }
+  html += "</table>\n<h2>Class balance</h2>\n<table>\n<tr><th>label";
+  for (const Split split : kSplits) html += "<th>" + to_string(split);
+  html += "<th>share of train\n";
+  const LabelList& labels = data.train->heads()[0].labels;
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    html += "<tr><td>" + escaped(labels[c]);
+    for (const auto& counts : audit.class_counts) html += "<td class=n>" + number(counts[c]);
+    const double share = static_cast<double>(audit.class_counts[0][c]) /
+                         static_cast<double>(std::max<std::int64_t>(1, data.train->size()));
+    html += format("<td><span class=bar style=\"width:%.0fpx\"></span> %.1f %%\n", 400 * share,
+                   100 * share);
+  }
+  html +=
+      "</table>\n<p>Framed <span class=key style=\"color:var(--leak)\">orange</span>: in more than "
+      "one "
+      "split. Ringed <span class=key style=\"color:var(--conflict)\">red</span>: under different "
+      "labels. "
+      "Point at a picture for its origin.</p>\n";
+  html += section("Exact duplicates", audit.exact, data, most);
+  html += section("Near duplicates", audit.near, data, most);
+  html += "<h2>Blank suspects</h2>\n";
+  if (audit.blank.empty()) html += "<p>None.</p>\n";
+  html += "<div class=groups>\n";
+  for (std::size_t i = 0; i < std::min(audit.blank.size(), most); ++i)
+    html += figure(data, audit.blank[i]);
+  return html + "</div>\n</html>\n";
+}
+
+}  // namespace fer
