@@ -111,3 +111,45 @@ TEST_CASE("a fingerprint changes with order, labels, label names and pictures") 
   seen.insert(fingerprint(*subset(numbers({0, 0, 1, 2}), {1, 2, 3})));  // other pictures
   CHECK(seen.size() == 6);
 }
+
+TEST_CASE("data sets put together keep their samples, and their heads are matched by name") {
+  const auto first = numbers({0, 1, 2});
+  const auto second = numbers({2, -1});
+  const auto both = concat({first, second});
+  REQUIRE(both->size() == 5);
+  CHECK(both->heads().size() == 1);
+  CHECK(both->target(3, 0).label == 2);
+  CHECK(both->image(4) == second->image(1));
+  CHECK(both->origin(3) == "number 0");
+  CHECK(concat({subset(first, {}), second})->origin(1) == "number 1");
+  CHECK_THROWS_WITH(concat({first, numbers({0}, 4)}),
+                    Catch::Contains("head 'numbers' is c0, c1, c2 in one"));
+  CHECK_THROWS_AS(concat({}), Error);
+}
+
+TEST_CASE("joined data sets have all heads, and weights repeat training samples") {
+  auto options = test::options_for("synthetic:60");
+  const OpenedDataset six = open_dataset(options);
+  options.heads = {{"mood", "good=happy+surprised,bad=sad+angry", TargetKind::kLabel}};
+  const OpenedDataset mood = open_dataset(options);
+  const OpenedDataset joined = join_datasets({six, mood}, {0.5, 2});
+
+  CHECK(joined.train->size() == six.train->size() / 2 + 2 * mood.train->size());
+  CHECK(joined.val->size() == six.val->size() + mood.val->size());
+  REQUIRE(joined.train->heads().size() == 2);
+  REQUIRE(joined.label_maps.size() == 2);
+  CHECK(joined.label_maps[1].index_of.at("surprised") == 0);
+  const Sample from_six = joined.val->get(0);
+  CHECK(from_six.targets[0].known());
+  CHECK_FALSE(from_six.targets[1].known());
+  const Sample from_mood = joined.val->get(joined.val->size() - 1);
+  CHECK_FALSE(from_mood.targets[0].known());
+  CHECK(from_mood.targets[1].known());
+  const auto counts = class_counts(*joined.train, 1);
+  const auto once = class_counts(*mood.train);
+  CHECK(counts == std::vector<std::int64_t>{2 * once[0], 2 * once[1]});
+  CHECK(join_datasets({six, mood}, {0.5, 2}).fingerprint == joined.fingerprint);
+
+  CHECK_THROWS_WITH(join_datasets({six, mood}, {1}), "1 weights for 2 data sets");
+  CHECK_THROWS_WITH(join_datasets({six}, {0}), Catch::StartsWith("weight 0 of synthetic faces"));
+}

@@ -71,6 +71,11 @@ std::string fingerprint(const Dataset& dataset);
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset,
                                       std::vector<std::int64_t> indices);
 
+// Several data sets, one after the other. Heads and columns are matched by name, so their labels
+// must be the same; a sample has no answer for a head, and an empty value for a column, that its
+// own data set has not.
+std::shared_ptr<const Dataset> concat(std::vector<std::shared_ptr<const Dataset>> datasets);
+
 // Where a head's targets come from.
 enum class TargetKind {
   kLabel,     // the data's own class label, one-hot
@@ -137,6 +142,11 @@ struct OpenedDataset {
 
 // Throws kInput with the file and row, and the value found.
 OpenedDataset open_dataset(const DatasetOptions& options);
+
+// Several opened data sets as one: every split is the concat() of theirs. `weights` says how often
+// a training sample of each stands in it: 2 is twice, 0.5 a seeded half; empty: once.
+OpenedDataset join_datasets(const std::vector<OpenedDataset>& parts,
+                            const std::vector<double>& weights = {}, std::uint64_t seed = 0);
 
 // Stratified by the first head's label and seeded: `fraction` of each class (rounded, but at least
 // one sample on either side of a class with two) goes to the first. Both are in ascending order.
