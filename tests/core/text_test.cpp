@@ -28,6 +28,13 @@ TEST_CASE("trim, lower and replace do what their names say") {
   CHECK(replace_all("abc", "", "x") == "abc");
 }
 
+TEST_CASE("a CSV field is quoted where it must be") {
+  CHECK(csv_field("plain text") == "plain text");
+  CHECK(csv_field("a,b") == "\"a,b\"");
+  CHECK(csv_field("say \"hi\"\n") == "\"say \"\"hi\"\"\n\"");
+  CHECK(csv_field("") == "");
+}
+
 TEST_CASE("a typing error finds the name that was meant") {
   const std::vector<std::string> flags = {"epochs", "batch-size", "lr", "labels", "resume"};
   CHECK(nearest_name("epoch", flags) == "epochs");

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -135,6 +136,21 @@ void make_directories(const fs::path& path) {
     error = std::make_error_code(std::errc::not_a_directory);
   }
   if (error) fail_runtime("cannot make the folder " + path.string() + ": " + error.message());
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::error_code error;
+  std::string pattern = (fs::temp_directory_path(error) / "fer-XXXXXX").string();
+  if (error || ::mkdtemp(pattern.data()) == nullptr) {
+    fail_runtime("cannot make the folder " + pattern + ": " +
+                 (error ? error.message() : std::strerror(errno)));
+  }
+  path_ = pattern;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
 }
 
 }  // namespace fer

@@ -25,4 +25,19 @@ void write_file_atomically(const std::filesystem::path& path,
 // mkdir -p; throws kRuntime naming the folder and the reason.
 void make_directories(const std::filesystem::path& path);
 
+// A new folder below TMPDIR (default /tmp), removed with all it holds; throws kRuntime.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 }  // namespace fer

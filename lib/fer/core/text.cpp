@@ -64,6 +64,11 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
   return text;
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return '"' + replace_all(text, "\"", "\"\"") + '"';
+}
+
 namespace {
 
 // Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.

@@ -16,6 +16,9 @@ std::string trim(std::string_view text);
 std::string to_lower(std::string_view text);
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 
+// A field of a CSV line, in quotes where it holds a comma, a quote or a line break (RFC 4180).
+std::string csv_field(const std::string& text);
+
 // The candidate with the least Damerau-Levenshtein distance, or "" when none is near enough to be a
 // plausible typing error (distance at most max(2, a third of the length)).
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
