@@ -132,21 +132,28 @@ Metrics MetricTable::metrics() const {
   return finish(sums);
 }
 
-Interval bootstrap_accuracy(const Predictions& predictions, int resamples, std::uint64_t seed,
-                            double level) {
+std::vector<double> resampled_accuracy(const Predictions& predictions,
+                                       const BootstrapOptions& options) {
   const std::int64_t n = predictions.size();
   std::vector<std::uint8_t> correct(static_cast<std::size_t>(n));
-  for (std::int64_t i = 0; i < n; ++i)
+  for (std::int64_t i = 0; i < n; ++i) {
     correct[i] = predictions.predicted(i) == predictions.truth[i];
-  auto values = bootstrap(n, 1,
-                          [&](std::span<const std::int32_t> drawn, std::span<double> value) {
-                            std::int64_t hits = 0;
-                            for (const std::int32_t i : drawn) hits += correct[i];
-                            value[0] =
-                                static_cast<double>(hits) / static_cast<double>(drawn.size());
-                          },
-                          {resamples, seed, level});
-  return percentile_interval(values[0], level);
+  }
+  auto values = bootstrap(
+      n, 1,
+      [&](std::span<const std::int32_t> drawn, std::span<double> value) {
+        std::int64_t hits = 0;
+        for (const std::int32_t i : drawn) hits += correct[i];
+        value[0] = static_cast<double>(hits) / static_cast<double>(drawn.size());
+      },
+      options);
+  return std::move(values[0]);
+}
+
+Interval bootstrap_accuracy(const Predictions& predictions, int resamples, std::uint64_t seed,
+                            double level) {
+  std::vector<double> values = resampled_accuracy(predictions, {resamples, seed, level});
+  return percentile_interval(values, level);
 }
 
 MetricIntervals bootstrap_metrics(const Predictions& predictions, const BootstrapOptions& options) {

@@ -20,6 +20,10 @@ std::vector<std::vector<double>> bootstrap(std::int64_t n, std::size_t count,
                                            const Statistics& statistics,
                                            const BootstrapOptions& options);
 
+// The accuracy of each resample.
+std::vector<double> resampled_accuracy(const Predictions& predictions,
+                                       const BootstrapOptions& options);
+
 // Between the outer quantiles of the values, which are reordered.
 Interval percentile_interval(std::vector<double>& values, double level);
 
@@ -49,7 +53,7 @@ class MetricTable {
   std::vector<Row> rows_;
 };
 
-// Every number of Metrics in a fixed order, and back into metrics that have the labels.
+// Every number of Metrics, those of metric_names() first, then precision, recall and F1 a class; and back into metrics that have the labels.
 std::vector<double> numbers_of(const Metrics& metrics);
 void set_numbers(Metrics& metrics, std::span<const double> numbers);
 

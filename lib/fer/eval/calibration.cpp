@@ -119,6 +119,18 @@ Predictions apply_temperature(const Predictions& predictions, double temperature
   return result;
 }
 
+CoveragePoint coverage_at(const Predictions& predictions, double threshold) {
+  double given = 0, right = 0;
+  for (std::int64_t i = 0; i < predictions.size(); ++i) {
+    const int predicted = predictions.predicted(i);
+    if (predictions.row(i)[predicted] < threshold) continue;
+    ++given;
+    right += predicted == predictions.truth[i];
+  }
+  return {threshold, predictions.size() > 0 ? given / static_cast<double>(predictions.size()) : 0,
+          given > 0 ? right / given : 0};
+}
+
 std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::size_t most) {
   const std::vector<CoveragePoint> full = full_coverage_curve(predictions);
   if (full.size() <= most) return full;

@@ -34,6 +34,9 @@ struct CoveragePoint {
   double coverage = 0;  // share of the samples that get an answer
   double accuracy = 0;  // share of those answers that are right
 };
+// At this threshold; accuracy is 0 when no answer is left.
+CoveragePoint coverage_at(const Predictions& predictions, double threshold);
+
 // One point a confidence that occurs, from the most confident answers alone to all of them; `most`
 // points at equal steps of coverage where there are more.
 std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::size_t most = 200);

@@ -24,6 +24,7 @@ namespace {
 // Okabe & Ito: blue, vermillion, bluish green.
 constexpr std::array<const char*, 3> kSeriesColours = {"#0072b2", "#d55e00", "#009e73"};
 constexpr const char* kInk = "#222222";
+constexpr double kPngScale = 1.5;  // pixels a unit: sharp on today's screens
 
 // A picture before it is drawn: a gnuplot program, and its numbers for whoever has no gnuplot.
 struct Drawing {
@@ -54,11 +55,6 @@ std::string tics(const char* axis, const LabelList& labels, const char* options)
   return format("set %stics scale 0 %s (", axis, options) + join(entries, ", ") + ")\n";
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return '"' + replace_all(text, "\"", "\"\"") + '"';
-}
-
 std::string csv_line(const std::string& first, const std::vector<std::string>& rest) {
   std::string line = csv_field(first);
   for (const std::string& field : rest) line += "," + csv_field(field);
@@ -81,25 +77,6 @@ fs::path find_gnuplot() {
   }
   return {};
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "fer-plot-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) fail_runtime("cannot make the folder " + pattern);
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // gnuplot's picture, through its standard output: the shell sees no name that a user chose.
 std::string run_gnuplot(const std::string& script) {
@@ -134,15 +111,21 @@ bool draw(const fs::path& path, const Drawing& drawing) {
     }
     const bool svg = to_lower(path.extension().string()) == ".svg";
     const std::string terminal =
-        format("set terminal %s noenhanced size %d,%d font 'DejaVu Sans,%s' background '#ffffff'\n",
-               svg ? "svg dynamic" : "pngcairo", drawing.width, drawing.height, svg ? "12" : "11");
+        svg ? format("set terminal svg dynamic noenhanced size %d,%d font 'DejaVu Sans,14'",
+                     drawing.width, drawing.height)
+            : format(
+                  "set terminal pngcairo noenhanced size %g,%g font 'DejaVu Sans,10' fontscale %g "
+                  "linewidth %g pointscale %g",
+                  kPngScale * drawing.width, kPngScale * drawing.height, kPngScale, kPngScale,
+                  kPngScale);
     static const std::string kStyle = format(
         "set encoding utf8\n"
         "set border 3 lc rgb '%s' lw 1\n"
         "set tics nomirror out textcolor rgb '%s'\n"
         "set grid ytics lc rgb '#dddddd' lw 1 lt 1\n",
         kInk, kInk);
-    write_file_atomically(path, run_gnuplot(terminal + kStyle + drawing.script));
+    write_file_atomically(
+        path, run_gnuplot(terminal + " background '#ffffff'\n" + kStyle + drawing.script));
     return true;
   } catch (const std::exception& error) {
     log_warning("no plot " + path.string() + ": " + error.what());
@@ -150,72 +133,75 @@ bool draw(const fs::path& path, const Drawing& drawing) {
   }
 }
 
-// White to dark blue, even in lightness (ColorBrewer's Blues).
-std::array<int, 3> heat(double value) {
+}  // namespace
+
+bool gnuplot_available() { return !find_gnuplot().empty(); }
+
+std::array<std::uint8_t, 3> heat_colour(double value) {
   static constexpr std::array<std::array<int, 3>, 5> kBlues = {
       {{247, 251, 255}, {198, 219, 239}, {107, 174, 214}, {33, 113, 181}, {8, 48, 107}}};
   const double position = std::clamp(value, 0.0, 1.0) * (kBlues.size() - 1);
   const std::size_t left = std::min(static_cast<std::size_t>(position), kBlues.size() - 2);
   const double t = position - static_cast<double>(left);
-  std::array<int, 3> colour{};
+  std::array<std::uint8_t, 3> colour{};
   for (int c = 0; c < 3; ++c) {
-    colour[c] = static_cast<int>(std::lround(kBlues[left][c] * (1 - t) + kBlues[left + 1][c] * t));
+    colour[c] =
+        static_cast<std::uint8_t>(std::lround(kBlues[left][c] * (1 - t) + kBlues[left + 1][c] * t));
   }
   return colour;
 }
 
-}  // namespace
-
-bool gnuplot_available() { return !find_gnuplot().empty(); }
+bool needs_white_text(double value) { return value > 0.55; }
 
 bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points,
-                 const std::string& title) {
+                 const std::string& title, CurvePanels panels) {
   if (points.empty()) return false;
-  Drawing drawing{1300, 560, "", "epoch,train_accuracy,val_accuracy,train_loss,val_loss\n"};
-  std::string data = "$d << EOD\n";
+  const bool both = panels == CurvePanels::kBoth;
+  Drawing drawing{both ? 1000 : 500, 400, "",
+                  "epoch,train_accuracy,val_accuracy,train_loss,val_loss\n"};
+  std::string& s = drawing.script;
   bool has_validation = false;
   const CurvePoint* best = &points.front();
+  s += "$d << EOD\n";
   for (const CurvePoint& p : points) {
     drawing.csv += format("%d,%.6f,%.6f,%.6f,%.6f\n", p.epoch, p.train_accuracy, p.val_accuracy,
                           p.train_loss, p.val_loss);
-    data += format("%d %.6f %.6f %.6f %.6f\n", p.epoch, p.train_accuracy, p.val_accuracy,
-                   p.train_loss, p.val_loss);
+    s += format("%d %.6f %.6f %.6f %.6f\n", p.epoch, p.train_accuracy, p.val_accuracy, p.train_loss,
+                p.val_loss);
     has_validation |= std::isfinite(p.val_accuracy);
     if (p.val_accuracy > best->val_accuracy || !std::isfinite(best->val_accuracy)) best = &p;
   }
-  data += "EOD\n";
-
-  const std::string with = points.size() > 40 ? "lines lw 2.5" : "linespoints lw 2.5 pt 7 ps 0.6";
-  std::string& s = drawing.script;
-  s += data + format("set xrange [%g:%g]\n", points.front().epoch - 0.5, points.back().epoch + 0.5);
+  s += format("EOD\nset xrange [%g:%g]\n", points.front().epoch - 0.5, points.back().epoch + 0.5);
   s += "set offsets 0, 0, graph 0.06, graph 0.04\nset xlabel 'epoch'\nset key opaque\n";
   if (points.size() <= 15) s += "set xtics 1\n";
-  s += "set multiplot layout 1,2 title " + quote(title) + " font ',14'\n";
+  if (both) s += "set multiplot layout 1,2 title " + quote(title) + " font ',15'\n";
   if (has_validation) {
     s += format(
         "set arrow 1 from first %d, graph 0 to first %d, graph 1 nohead dt 3 lw 1.5 lc rgb "
         "'#777777'\n",
         best->epoch, best->epoch);
   }
-  const auto panel = [&](const char* name, int train, int validation, const std::string& legend) {
-    s += "set title " + quote(name) + "\nset key " + legend + "\n";
-    s += format("plot $d using 1:%d with %s lc rgb '%s' title 'train'", train, with.c_str(),
-                kSeriesColours[0]);
+  const std::string with = points.size() > 40 ? "lines lw 2" : "linespoints lw 2 pt 7 ps 0.5";
+  const auto panel = [&](const char* name, int column, const char* legend) {
+    s += format("set title '%s'\nset key %s\nplot $d using 1:%d with %s lc rgb '%s' title 'train'",
+                name, legend, column, with.c_str(), kSeriesColours[0]);
     if (has_validation) {
-      s += format(", $d using 1:%d with %s lc rgb '%s' title 'validation'", validation,
+      s += format(", $d using 1:%d with %s lc rgb '%s' title 'validation'", column + 1,
                   with.c_str(), kSeriesColours[1]);
     }
   };
-  panel("accuracy", 2, 3, "bottom right");
-  if (has_validation) {
-    s += format(
-        ", '+' every ::::0 using (%d):(%.6f) with points pt 6 ps 1.8 lw 2.5 lc rgb '%s' title "
-        "'best: %.4f in epoch %d'",
-        best->epoch, best->val_accuracy, kInk, best->val_accuracy, best->epoch);
+  if (panels != CurvePanels::kLoss) {
+    panel("accuracy", 2, "bottom right");
+    if (has_validation) {
+      s += format(
+          ", '+' every ::::0 using (%d):(%.6f) with points pt 6 ps 1.5 lw 2 lc rgb '%s' title "
+          "'best: %.4f in epoch %d'",
+          best->epoch, best->val_accuracy, kInk, best->val_accuracy, best->epoch);
+    }
+    s += "\n";
   }
-  s += "\n";
-  panel("loss", 4, 5, "top right");
-  s += "\nunset multiplot\n";
+  if (panels != CurvePanels::kAccuracy) panel("loss", 4, "top right");
+  s += both ? "\nunset multiplot\n" : "\n";
   return draw(path, drawing);
 }
 
@@ -236,7 +222,7 @@ bool plot_confusion_matrix(const fs::path& path, const LabelList& labels,
   std::string& s = drawing.script;
   s += "unset grid\nunset key\nset border 0\nset size ratio -1\n";
   s += format("set xrange [-0.5:%g]\nset yrange [%g:-0.5]\n", classes - 0.5, classes - 0.5);
-  s += "set title " + quote(title) + " font ',14'\nset xlabel 'prediction'\nset ylabel 'truth'\n";
+  s += "set title " + quote(title) + " font ',15'\nset xlabel 'prediction'\nset ylabel 'truth'\n";
   s += tics("x", labels, "rotate by 40 right") + tics("y", labels, "");
   for (int t = 0; t < classes; ++t) {
     std::int64_t support = 0;
@@ -245,7 +231,7 @@ bool plot_confusion_matrix(const fs::path& path, const LabelList& labels,
       const auto count = static_cast<double>(confusion[t][p]);
       const double share = support > 0 ? count / static_cast<double>(support) : 0;
       const double value = normalised ? share : count / static_cast<double>(largest);
-      const auto [r, g, b] = heat(value);
+      const auto [r, g, b] = heat_colour(value);
       s += format(
           "set object rect from %g,%g to %g,%g fc rgb '#%02x%02x%02x' fs solid border lc rgb "
           "'#ffffff' lw 2\n",
@@ -255,9 +241,9 @@ bool plot_confusion_matrix(const fs::path& path, const LabelList& labels,
                                           : format("%lld", static_cast<long long>(confusion[t][p]));
       s += format("set label '%s' at %d,%d center front font ',%d' textcolor rgb '%s'\n",
                   text.c_str(), p, t, cell >= 60 ? 13 : 9,
-                  value > 0.55 ? "#ffffff"
-                  : count > 0  ? kInk
-                               : "#999999");
+                  needs_white_text(value) ? "#ffffff"
+                  : count > 0             ? kInk
+                                          : "#999999");
     }
   }
   s += "plot NaN\n";
@@ -283,7 +269,7 @@ bool plot_class_counts(const fs::path& path, const LabelList& labels,
     s += "EOD\n";
   }
   s += "set title " + quote(title) +
-       " font ',14'\nset ylabel 'faces'\nset style fill solid 0.9 noborder\n";
+       " font ',15'\nset ylabel 'faces'\nset style fill solid 0.9 noborder\n";
   s += format("set xrange [-0.6:%g]\nset yrange [0:%g]\nset key top right horizontal\n",
               classes - 0.4, 1.15 * static_cast<double>(largest));
   s += tics("x", labels, classes > 12 ? "rotate by 40 right" : "");
@@ -300,6 +286,70 @@ bool plot_class_counts(const fs::path& path, const LabelList& labels,
         shift, kInk));
   }
   s += "plot " + join(parts, ", ") + "\n";
+  return draw(path, drawing);
+}
+
+bool plot_reliability(const fs::path& path, const std::vector<ReliabilityBin>& bins,
+                      const std::string& title) {
+  if (bins.empty()) return false;
+  Drawing drawing{500, 500, "", "low,high,count,confidence,accuracy\n"};
+  std::string& s = drawing.script;
+  std::int64_t most = 1;
+  s += "$d << EOD\n";  // centre, left, right, count, confidence, accuracy
+  for (const ReliabilityBin& bin : bins) {
+    drawing.csv += format("%.6f,%.6f,%lld,%.6f,%.6f\n", bin.low, bin.high,
+                          static_cast<long long>(bin.count), bin.confidence, bin.accuracy);
+    if (bin.count == 0) continue;
+    const double centre = (bin.low + bin.high) / 2, half = 0.46 * (bin.high - bin.low);
+    s += format("%g %g %g %lld %.6f %.6f\n", centre, centre - half, centre + half,
+                static_cast<long long>(bin.count), bin.confidence, bin.accuracy);
+    most = std::max(most, bin.count);
+  }
+  s += "EOD\nset multiplot\nset xrange [0:1]\nset lmargin at screen 0.18\nset rmargin at screen "
+       "0.97\n";
+  s += "set style fill solid 1 noborder\nset title " + quote(title) + " font ',15'\n";
+  s += "set tmargin at screen 0.90\nset bmargin at screen 0.36\nset yrange [0:1]\nset format x ''\n"
+       "set ylabel 'share of right answers'\nset key top left reverse Left samplen 2\n";
+  s += format(
+      "plot $d using 1:6:2:3:(0):6 with boxxyerror lc rgb '%s' title 'right', "
+      "$d using 1:($5>$6?$5:NaN):2:3:6:5 with boxxyerror lc rgb '#f0b98f' title 'too sure', "
+      "$d using 1:($6>$5?$5:NaN):2:3:5:6 with boxxyerror lc rgb '#8fd0b8' title 'not sure enough', "
+      "x with lines dt 2 lw 1.5 lc rgb '%s' title 'as sure as right'\n",
+      kSeriesColours[0], kInk);
+  s += format(
+      "unset title\nunset key\nset tmargin at screen 0.31\nset bmargin at screen 0.15\n"
+      "set format x '%%g'\nset yrange [0:%g]\nset ytics (0, %lld)\nset ylabel 'faces'\n"
+      "set xlabel 'confidence'\nplot $d using 1:4:2:3:(0):4 with boxxyerror lc rgb '#888888'\n"
+      "unset multiplot\n",
+      1.1 * static_cast<double>(most), static_cast<long long>(most));
+  return draw(path, drawing);
+}
+
+bool plot_coverage(const fs::path& path, const std::vector<CoveragePoint>& curve,
+                   const std::optional<CoveragePoint>& chosen, const std::string& title) {
+  if (curve.empty()) return false;
+  Drawing drawing{500, 500, "", "threshold,coverage,accuracy\n"};
+  std::string& s = drawing.script;
+  s += "$d << EOD\n";
+  double lowest = 1;
+  for (const CoveragePoint& point : curve) {
+    drawing.csv += format("%.6f,%.6f,%.6f\n", point.threshold, point.coverage, point.accuracy);
+    s += format("%.6f %.6f\n", point.coverage, point.accuracy);
+    lowest = std::min(lowest, point.accuracy);
+  }
+  s += "EOD\nset title " + quote(title) +
+       " font ',15'\nset key bottom left reverse Left samplen 2\n";
+  s += format("set xrange [0:1]\nset yrange [%g:1.005]\n", std::floor(lowest * 20 - 0.5) / 20);
+  s += "set xlabel 'share of faces that get an answer'\nset ylabel 'share of right answers'\n";
+  s += format("plot $d using 1:2 with lines lw 2.5 lc rgb '%s' title 'the surest first'",
+              kSeriesColours[0]);
+  if (chosen) {
+    s += format(
+        ", '+' every ::::0 using (%.6f):(%.6f) with points pt 7 ps 1.2 lc rgb '%s' title "
+        "'%.2f or surer: %.0f %% of faces, %.0f %% right'",
+        chosen->coverage, chosen->accuracy, kSeriesColours[1], chosen->threshold,
+        100 * chosen->coverage, 100 * chosen->accuracy);
+  }
   return draw(path, drawing);
 }
 

@@ -3,10 +3,14 @@
 // there is one warning, and the numbers are written under the same name as .csv.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "fer/eval/calibration.h"
 #include "fer/eval/metrics.h"
 
 namespace fer {
@@ -18,8 +22,9 @@ struct CurvePoint {
   int epoch = 0;
   double train_accuracy = 0, val_accuracy = 0, train_loss = 0, val_loss = 0;
 };
+enum class CurvePanels { kBoth, kAccuracy, kLoss };
 bool plot_curves(const std::filesystem::path& path, const std::vector<CurvePoint>& points,
-                 const std::string& title);
+                 const std::string& title, CurvePanels panels = CurvePanels::kBoth);
 
 // Counts, or rows normalised to 1; the axis says truth and prediction; cells carry their number.
 bool plot_confusion_matrix(const std::filesystem::path& path, const LabelList& labels,
@@ -30,5 +35,17 @@ bool plot_confusion_matrix(const std::filesystem::path& path, const LabelList& l
 bool plot_class_counts(const std::filesystem::path& path, const LabelList& labels,
                        const std::vector<std::string>& series,
                        const std::vector<std::vector<std::int64_t>>& counts, const std::string& title);
+
+// Bins of confidence against the share of right answers, and how many samples each bin has.
+bool plot_reliability(const std::filesystem::path& path, const std::vector<ReliabilityBin>& bins,
+                      const std::string& title);
+
+// Accuracy of the surest answers against how many get one; `chosen` is marked.
+bool plot_coverage(const std::filesystem::path& path, const std::vector<CoveragePoint>& curve,
+                   const std::optional<CoveragePoint>& chosen, const std::string& title);
+
+// The colour of a share 0 .. 1: white to dark blue, even in lightness (ColorBrewer's Blues).
+std::array<std::uint8_t, 3> heat_colour(double value);
+bool needs_white_text(double value);
 
 }  // namespace fer

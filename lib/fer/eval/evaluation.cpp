@@ -1,0 +1,183 @@
+#include "fer/eval/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "fer/core/error.h"
+#include "fer/core/text.h"
+#include "fer/eval/bootstrap.h"
+#include "fer/eval/selection.h"
+
+namespace fer {
+
+namespace {
+
+long long whole(std::int64_t n) { return n; }
+
+// "commonest": what guessing one class always would reach.
+const ClassMetrics& largest_class(const Metrics& metrics) {
+  return *std::max_element(metrics.classes.begin(), metrics.classes.end(),
+                           [](const auto& a, const auto& b) { return a.support < b.support; });
+}
+
+double mean_confidence(const Evaluation& evaluation) {
+  double sum = 0;
+  for (const ReliabilityBin& bin : evaluation.reliability) {
+    sum += bin.confidence * static_cast<double>(bin.count);
+  }
+  return sum / static_cast<double>(evaluation.all.metrics.n);
+}
+
+}  // namespace
+
+std::string accuracy_line(const Scored& scored) {
+  return format("accuracy %.4f [%.4f, %.4f] n=%lld", scored.metrics.accuracy,
+                scored.intervals.low.accuracy, scored.intervals.high.accuracy,
+                whole(scored.metrics.n));
+}
+
+Scored score(std::string name, const Predictions& predictions, const BootstrapOptions& options) {
+  return {std::move(name), compute_metrics(predictions), bootstrap_metrics(predictions, options)};
+}
+
+namespace {
+
+SliceTable::Gap accuracy_gap(const Scored& better, const Predictions& better_rows,
+                             const Scored& worse, const Predictions& worse_rows,
+                             BootstrapOptions options) {
+  std::vector<double> values = resampled_accuracy(better_rows, options);
+  ++options.seed;  // the groups are independent
+  const std::vector<double> others = resampled_accuracy(worse_rows, options);
+  for (std::size_t r = 0; r < values.size(); ++r) values[r] -= others[r];
+  return {better.name, worse.name, better.metrics.accuracy - worse.metrics.accuracy,
+          percentile_interval(values, options.level)};
+}
+
+}  // namespace
+
+SliceTable slice(std::string column, const Predictions& predictions,
+                 std::span<const std::string> groups, const BootstrapOptions& options) {
+  if (groups.size() != static_cast<std::size_t>(predictions.size())) {
+    fail_input(format("%zu groups for %lld predictions", groups.size(), whole(predictions.size())));
+  }
+  std::map<std::string, std::vector<std::int64_t>> rows;
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    rows[groups[i]].push_back(static_cast<std::int64_t>(i));
+
+  SliceTable table;
+  table.column = std::move(column);
+  for (const auto& [name, members] : rows) {
+    table.groups.push_back(score(name, select_rows(predictions, members), options));
+  }
+  constexpr std::int64_t kFewest = 30;
+  const Scored *best = nullptr, *worst = nullptr;
+  for (const Scored& group : table.groups) {
+    if (group.metrics.n < kFewest) continue;
+    if (!best || group.metrics.accuracy > best->metrics.accuracy) best = &group;
+    if (!worst || group.metrics.accuracy < worst->metrics.accuracy) worst = &group;
+  }
+  if (best != worst) {
+    table.gap = accuracy_gap(*best, select_rows(predictions, rows[best->name]), *worst,
+                             select_rows(predictions, rows[worst->name]), options);
+  }
+  return table;
+}
+
+Evaluation evaluate(const Predictions& predictions, double uncertain_below,
+                    const BootstrapOptions& options) {
+  Evaluation result;
+  result.bootstrap = options;
+  result.all = score("all", predictions, options);
+  result.reliability = reliability_bins(predictions);
+  result.coverage = coverage_curve(predictions);
+  for (const double wanted : {0.80, 0.90, 0.95}) {
+    const auto point = uncertain_threshold(predictions, wanted);
+    if (point && point->coverage < 1) result.thresholds.push_back({wanted, *point});
+  }
+  if (uncertain_below > 0) result.uncertain = coverage_at(predictions, uncertain_below);
+  return result;
+}
+
+std::vector<std::string> in_words(const Evaluation& e) {
+  const Metrics& m = e.all.metrics;
+  std::vector<std::string> words;
+  const ClassMetrics& commonest = largest_class(m);
+  words.push_back(format(
+      "Of %lld faces %.1f %% get the right label (%.0f %% interval: %.1f to %.1f %%); always "
+      "saying %s "
+      "would be right for %.1f %%.",
+      whole(m.n), 100 * m.accuracy, 100 * e.bootstrap.level, 100 * e.all.intervals.low.accuracy,
+      100 * e.all.intervals.high.accuracy, commonest.label.c_str(),
+      100 * static_cast<double>(commonest.support) / static_cast<double>(m.n)));
+
+  const ClassMetrics *best = nullptr, *worst = nullptr;
+  std::size_t truth = 0, taken_for = 0;
+  std::int64_t most = 0;
+  for (std::size_t t = 0; t < m.classes.size(); ++t) {
+    if (m.classes[t].support == 0) continue;
+    if (!best || m.classes[t].f1 > best->f1) best = &m.classes[t];
+    if (!worst || m.classes[t].f1 < worst->f1) worst = &m.classes[t];
+    for (std::size_t p = 0; p < m.classes.size(); ++p) {
+      if (p == t || m.confusion[t][p] <= most) continue;
+      most = m.confusion[t][p];
+      truth = t;
+      taken_for = p;
+    }
+  }
+  if (best != worst) {
+    words.push_back(format("It is best at %s (F1 %.2f) and weakest at %s (F1 %.2f).",
+                           best->label.c_str(), best->f1, worst->label.c_str(), worst->f1));
+  }
+  if (most > 0) {
+    words.push_back(format("Its most frequent mistake is to take %s for %s: %lld of %lld.",
+                           m.classes[truth].label.c_str(), m.classes[taken_for].label.c_str(),
+                           whole(most), whole(m.classes[truth].support)));
+  }
+
+  const double excess = mean_confidence(e) - m.accuracy;
+  constexpr double kNoticeable = 0.02;
+  if (std::abs(excess) < kNoticeable && m.ece < 2 * kNoticeable) {
+    words.push_back(
+        format("Its confidence can be taken at face value (calibration error %.3f).", m.ece));
+  } else if (std::abs(excess) >= kNoticeable) {
+    words.push_back(
+        format("It is %s than right: its confidence is %.1f points %s its accuracy on average "
+               "(calibration error "
+               "%.3f), which a fitted temperature would mend.",
+               excess > 0 ? "surer" : "less sure", 100 * std::abs(excess),
+               excess > 0 ? "above" : "below", m.ece));
+  } else {
+    words.push_back(format(
+        "Its confidence is right on average but not everywhere (calibration error %.3f).", m.ece));
+  }
+  if (e.uncertain) {
+    words.push_back(
+        format("With answers below %.2f read as uncertain, %.0f %% of the faces get an answer and "
+               "%.1f %% of the "
+               "answers are right.",
+               e.uncertain->threshold, 100 * e.uncertain->coverage, 100 * e.uncertain->accuracy));
+  } else if (!e.thresholds.empty()) {
+    const Threshold& first = e.thresholds.front();
+    words.push_back(
+        format("Answers of %.2f confidence or more are right %.0f %% of the time; %.0f %% of the "
+               "faces get one.",
+               first.point.threshold, 100 * first.point.accuracy, 100 * first.point.coverage));
+  }
+  for (const Scored& part : e.parts)
+    words.push_back("Beside that, " + part.name + ": " + accuracy_line(part) + ".");
+  for (const SliceTable& table : e.slices) {
+    if (!table.gap) continue;
+    words.push_back(format(
+        "By %s, accuracy is %.1f points higher for %s than for %s [%.1f, %.1f]%s.",
+        table.column.c_str(), 100 * table.gap->difference, table.gap->better.c_str(),
+        table.gap->worse.c_str(), 100 * table.gap->interval.low, 100 * table.gap->interval.high,
+        table.gap->interval.low <= 0 ? ", which may be chance" : ""));
+  }
+  for (const Rival& rival : e.rivals) {
+    words.push_back(in_words(rival.comparison, e.model, rival.name) + ".");
+  }
+  return words;
+}
+
+}  // namespace fer

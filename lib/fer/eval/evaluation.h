@@ -1,0 +1,76 @@
+// Everything that is said about a model on one split.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fer/eval/calibration.h"
+#include "fer/eval/comparison.h"
+#include "fer/eval/metrics.h"
+
+namespace fer {
+
+// A set of samples and its figures.
+struct Scored {
+  std::string name;
+  Metrics metrics;
+  MetricIntervals intervals;
+};
+// "accuracy 0.7012 [0.6861, 0.7160] n=3589"
+std::string accuracy_line(const Scored& scored);
+Scored score(std::string name, const Predictions& predictions, const BootstrapOptions& options = {});
+
+// The figures of each group of a column (age, camera, ...), in the order of their names.
+struct SliceTable {
+  std::string column;
+  std::vector<Scored> groups;
+  // The widest difference in accuracy among groups of 30 samples or more; none for fewer than two.
+  struct Gap {
+    std::string better, worse;
+    double difference = 0;
+    Interval interval;  // of independent resamples of both groups
+  };
+  std::optional<Gap> gap;
+};
+// groups[i] is the group of row i.
+SliceTable slice(std::string column, const Predictions& predictions,
+                 std::span<const std::string> groups, const BootstrapOptions& options = {});
+
+struct Rival {
+  std::string name;
+  Metrics metrics;
+  Comparison comparison;  // first: the evaluated model, second: this one
+};
+
+struct Threshold {
+  double wanted_accuracy = 0;
+  CoveragePoint point;
+};
+
+struct Evaluation {
+  // For people; the caller fills them.
+  std::string model, data, split, head;
+
+  BootstrapOptions bootstrap;
+  Scored all;                         // every sample
+  std::vector<ReliabilityBin> reliability;
+  std::vector<CoveragePoint> coverage;
+  std::vector<Threshold> thresholds;  // for right answers in 80, 90 and 95 %, where they can be reached
+  std::optional<CoveragePoint> uncertain;  // at the model's own threshold
+
+  // What else was asked for; the caller adds them.
+  std::vector<Scored> parts;  // "without duplicates", "six labels": figures beside the official ones
+  std::vector<SliceTable> slices;
+  std::vector<Rival> rivals;
+};
+
+// uncertain_below: the model's own threshold, 0 for none.
+Evaluation evaluate(const Predictions& predictions, double uncertain_below = 0,
+                    const BootstrapOptions& options = {});
+
+// What a reader should know first, a sentence each.
+std::vector<std::string> in_words(const Evaluation& evaluation);
+
+}  // namespace fer

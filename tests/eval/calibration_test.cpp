@@ -1,0 +1,129 @@
+#include "fer/eval/calibration.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "eval/support.h"
+#include "fer/core/error.h"
+
+using namespace fer;
+using test::make_predictions;
+
+TEST_CASE("confidence bins are half-open from below") {
+  CHECK(confidence_bin(0.0, 10) == 0);
+  CHECK(confidence_bin(0.1, 10) == 0);
+  CHECK(confidence_bin(0.1001, 10) == 1);
+  CHECK(confidence_bin(1.0, 10) == 9);
+}
+
+TEST_CASE("reliability bins hold counts, mean confidence and accuracy, and add up to the error") {
+  Predictions predictions{{"a", "b"}, {}, {}};
+  for (const auto& [truth, p] :
+       {std::pair{0, 0.9f}, {1, 0.95f}, {0, 0.55f}, {0, 0.6f}, {1, 0.6f}}) {
+    predictions.add(truth, std::vector<float>{p, 1 - p});
+  }
+  const auto bins = reliability_bins(predictions, 5);
+  REQUIRE(bins.size() == 5);
+  CHECK(bins[4].count == 2);
+  CHECK(bins[4].confidence == Approx(0.925));
+  CHECK(bins[4].accuracy == Approx(0.5));
+  CHECK(bins[2].count == 1);  // 0.55; 0.6 as a float lies above 3/5
+  CHECK(bins[3].count == 2);
+  CHECK(bins[0].count == 0);
+  const Predictions many = test::calibrated_predictions({"a", "b", "c"}, 1000, 4, 2.0);
+  double error = 0;
+  for (const ReliabilityBin& bin : reliability_bins(many)) {
+    error += static_cast<double>(bin.count) / 1000 * std::abs(bin.accuracy - bin.confidence);
+  }
+  CHECK(error == Approx(compute_metrics(many).ece));
+}
+
+TEST_CASE("the fitted temperature is scipy's, and the one that was put in") {
+  CHECK(fit_temperature(test::sklearn_predictions()) ==
+        Approx(test::sklearn_figures()["temperature"].get<double>()).epsilon(1e-5));
+  for (const double sharpness : {0.5, 1.0, 2.5}) {
+    const Predictions sharpened =
+        test::calibrated_predictions({"a", "b", "c", "d", "e"}, 8000, 5, sharpness);
+    CHECK(fit_temperature(sharpened) == Approx(sharpness).epsilon(0.06));
+  }
+}
+
+TEST_CASE("a temperature changes confidence and no answer") {
+  const Predictions sharp = test::calibrated_predictions({"a", "b", "c", "d"}, 3000, 6, 2.0);
+  const double temperature = fit_temperature(sharp);
+  const Predictions mended = apply_temperature(sharp, temperature);
+  for (std::int64_t i = 0; i < sharp.size(); ++i) {
+    REQUIRE(mended.predicted(i) == sharp.predicted(i));
+    double sum = 0;
+    for (const float p : mended.row(i)) sum += p;
+    REQUIRE(sum == Approx(1).epsilon(1e-5));
+  }
+  const Metrics before = compute_metrics(sharp), after = compute_metrics(mended);
+  CHECK(after.ece < 0.03);
+  CHECK(before.ece > 0.08);
+  CHECK(after.nll < before.nll);
+  CHECK(after.accuracy == before.accuracy);
+  CHECK(fit_temperature(mended) == Approx(1).epsilon(1e-3));
+  // The minimum: a little warmer and a little cooler are both worse.
+  for (const double other : {0.98, 1.02}) {
+    CHECK(compute_metrics(apply_temperature(sharp, other * temperature)).nll > after.nll);
+  }
+}
+
+TEST_CASE("extreme predictions have a temperature within its bounds") {
+  const Predictions right = make_predictions({"a", "b"}, {{0, 0}, {1, 1}}, 1.0f);
+  CHECK(fit_temperature(right) == Approx(0.05));
+  CHECK(fit_temperature(make_predictions({"a", "b"}, {{0, 1}, {1, 0}}, 1.0f)) == Approx(20));
+  const Predictions cooled = apply_temperature(right, 0.05);
+  CHECK(cooled.row(0)[0] == 1);
+  CHECK_THROWS_AS(fit_temperature(Predictions{{"a"}, {}, {}}), Error);
+  CHECK_THROWS_AS(apply_temperature(right, 0), Error);
+}
+
+TEST_CASE("the coverage curve goes from the surest answer to all of them") {
+  Predictions predictions{{"a", "b"}, {}, {}};
+  for (const auto& [truth, p] : {std::pair{0, 0.9f}, {0, 0.8f}, {1, 0.8f}, {0, 0.7f}, {1, 0.6f}}) {
+    predictions.add(truth, std::vector<float>{p, 1 - p});
+  }
+  const auto curve = coverage_curve(predictions);
+  REQUIRE(curve.size() == 4);  // equal confidence comes together
+  CHECK(curve[0].coverage == Approx(0.2));
+  CHECK(curve[0].accuracy == 1);
+  CHECK(curve[1].threshold == Approx(0.8));
+  CHECK(curve[1].coverage == Approx(0.6));
+  CHECK(curve[1].accuracy == Approx(2.0 / 3));
+  CHECK(curve[3].coverage == 1);
+  CHECK(curve[3].accuracy == Approx(compute_metrics(predictions).accuracy));
+  CHECK(coverage_at(predictions, 0.75).coverage == Approx(0.6));
+  CHECK(coverage_at(predictions, 0.75).accuracy == Approx(2.0 / 3));
+  CHECK(coverage_at(predictions, 0.95).coverage == 0);
+}
+
+TEST_CASE("a long coverage curve is thinned evenly and keeps its end") {
+  const Predictions predictions = test::calibrated_predictions({"a", "b", "c"}, 5000, 8);
+  const auto curve = coverage_curve(predictions, 50);
+  REQUIRE(curve.size() == 50);
+  for (std::size_t k = 0; k < curve.size(); ++k)
+    CHECK(curve[k].coverage == Approx((k + 1) / 50.0).margin(0.001));
+  CHECK(curve.back().coverage == 1);
+  CHECK(curve.front().accuracy > curve.back().accuracy);
+}
+
+TEST_CASE("the threshold for uncertain is the lowest that gives the wanted accuracy") {
+  const Predictions predictions = test::calibrated_predictions({"a", "b", "c", "d"}, 4000, 9);
+  const auto point = uncertain_threshold(predictions, 0.8);
+  REQUIRE(point);
+  CHECK(point->accuracy >= 0.8);
+  CHECK(point->coverage < 1);
+  const CoveragePoint same = coverage_at(predictions, point->threshold);
+  CHECK(same.accuracy == Approx(point->accuracy));
+  CHECK(same.coverage == Approx(point->coverage));
+  for (const CoveragePoint& other : coverage_curve(predictions, 4000)) {
+    if (other.threshold < point->threshold) CHECK(other.accuracy < 0.8);
+  }
+  // 20 right answers in a row are no proof.
+  std::vector<std::pair<int, int>> few(20, {0, 0});
+  CHECK_FALSE(uncertain_threshold(make_predictions({"a", "b"}, few), 0.9));
+  few.resize(40, {1, 0});
+  CHECK_FALSE(uncertain_threshold(make_predictions({"a", "b"}, few), 0.9));
+}
