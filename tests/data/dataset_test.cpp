@@ -3,6 +3,7 @@
 #include <set>
 
 #include "fer/core/random.h"
+#include "fer/data/contact_sheet.h"
 #include "support.h"
 
 using namespace fer;
@@ -152,4 +153,18 @@ TEST_CASE("joined data sets have all heads, and weights repeat training samples"
 
   CHECK_THROWS_WITH(join_datasets({six, mood}, {1}), "1 weights for 2 data sets");
   CHECK_THROWS_WITH(join_datasets({six}, {0}), Catch::StartsWith("weight 0 of synthetic faces"));
+}
+
+TEST_CASE("a contact sheet has a row of samples for every label") {
+  const auto data = numbers({1, 0, 1, 1, -1});  // sample i is a picture of tone i
+  const Image sheet = contact_sheet(*data, 2, 4);
+  CHECK(sheet.width == 8);
+  CHECK(sheet.height == 12);
+  CHECK(sheet.channels == 1);
+  CHECK(sheet.at(0, 0) == 1);    // the only one of label 0
+  CHECK(sheet.at(4, 0) == 255);  // no second one
+  CHECK(sheet.at(3, 7) == 0);    // the first two of label 1
+  CHECK(sheet.at(4, 4) == 2);
+  CHECK(sheet.at(0, 8) == 255);  // none of label 2
+  CHECK_THROWS_AS(contact_sheet(*subset(data, {}), 2), Error);
 }
