@@ -1,7 +1,7 @@
 // One exception type for everything that can go wrong, carrying who can mend it.
 //
-// A message names the value and the place ("fer2013.csv row 812: 2303 pixels, expected 2304") in one
-// line without a full stop or a line break. Programs print it on stderr and return exit_code().
+// A message names the value and the place ("fer2013.csv row 812: 2303 pixels, expected 2304") in
+// one line without a full stop or a line break. Programs print it on stderr and return exit_code().
 #pragma once
 
 #include <stdexcept>

@@ -10,12 +10,13 @@
 
 namespace fer {
 
-std::string read_text_file(const std::filesystem::path& path);  // throws kInput naming the path and errno
+std::string read_text_file(
+    const std::filesystem::path& path);  // throws kInput naming the path and errno
 std::vector<std::uint8_t> read_binary_file(const std::filesystem::path& path);
 
-// Writes to a temporary name beside the target, flushes to disk, renames. On any failure (full disk,
-// read-only folder) the temporary file is removed, the old file stays, and kRuntime is thrown naming
-// the path and the reason.
+// Writes to a temporary name beside the target, flushes to disk, renames. On any failure (full
+// disk, read-only folder) the temporary file is removed, the old file stays, and kRuntime is thrown
+// naming the path and the reason.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::uint8_t> bytes);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 // The same for several parts, written one after the other, without joining them in memory first.

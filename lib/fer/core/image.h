@@ -46,13 +46,13 @@ Image to_rgb(const Image& image);  // gray repeated, alpha dropped
 Image resize(const Image& image, int width, int height);
 
 // Copy of `box` rotated by `roll_radians` about its centre (positive: the content's right side is
-// lower than its left), resampled to `width` x `height` with area filtering; what lies outside repeats
-// the border.
+// lower than its left), resampled to `width` x `height` with area filtering; what lies outside
+// repeats the border.
 Image crop(const Image& image, const Box& box, int width, int height, float roll_radians = 0.0f);
 
-// The one crop that training and prediction share. A face detector's canonical box is tight (brows to
-// chin, cheek to cheek); FER2013 frames are wider. `margin` is the fraction of the box's longer side
-// that is added on each side; the result is a square around the box's centre.
+// The one crop that training and prediction share. A face detector's canonical box is tight (brows
+// to chin, cheek to cheek); FER2013 frames are wider. `margin` is the fraction of the box's longer
+// side that is added on each side; the result is a square around the box's centre.
 Box face_crop_box(const Box& face, float margin);
 
 }  // namespace fer

@@ -12,8 +12,8 @@ namespace fer {
 bool png_available();  // false in a build without libpng; the calls below then throw
 
 std::vector<std::uint8_t> encode_png(const Image& image);
-// 8-bit result; 16-bit and palette files are converted. Throws on a broken file or one that has more
-// than max_pixels, before memory is taken.
+// 8-bit result; 16-bit and palette files are converted. Throws on a broken file or one that has
+// more than max_pixels, before memory is taken.
 Image decode_png(std::span<const std::uint8_t> bytes, std::size_t max_pixels = 100'000'000);
 
 // Written to a temporary name and renamed.

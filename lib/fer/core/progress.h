@@ -1,5 +1,5 @@
-// How far a long job is: a bar with rate and time left on a terminal, a plain line now and then when
-// stderr is a file or a pipe.
+// How far a long job is: a bar with rate and time left on a terminal, a plain line now and then
+// when stderr is a file or a pipe.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ class Progress {
   // Not thread-safe: one thread reports.
   void update(std::int64_t done, const std::string& note = "");
   void finish(const std::string& note = "");  // the bar goes, the last line stays
-  void clear();                               // takes the bar away, so that a log line can be written
+  void clear();  // takes the bar away, so that a log line can be written
 
  private:
   std::string line(const std::string& note, bool with_bar) const;

@@ -1,5 +1,5 @@
-// Randomness is a parameter: a stream is named by (seed, epoch, index, ...) and nothing else, so that
-// a resumed or reordered run draws the same numbers. There is no global generator.
+// Randomness is a parameter: a stream is named by (seed, epoch, index, ...) and nothing else, so
+// that a resumed or reordered run draws the same numbers. There is no global generator.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,11 @@ class Rng {
   Rng(std::initializer_list<std::uint64_t> parts);
 
   std::uint64_t next();
-  std::uint32_t below(std::uint32_t n);       // uniform in [0, n), n > 0
-  double uniform();                           // [0, 1), 53 bits
-  double uniform(double low, double high);    // [low, high)
-  double normal();                            // mean 0, variance 1 (Box-Muller)
-  double gamma(double shape);                 // Marsaglia & Tsang 2000; shape > 0
+  std::uint32_t below(std::uint32_t n);     // uniform in [0, n), n > 0
+  double uniform();                         // [0, 1), 53 bits
+  double uniform(double low, double high);  // [low, high)
+  double normal();                          // mean 0, variance 1 (Box-Muller)
+  double gamma(double shape);               // Marsaglia & Tsang 2000; shape > 0
   double beta(double a, double b);
 
  private:

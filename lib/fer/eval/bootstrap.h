@@ -53,7 +53,8 @@ class MetricTable {
   std::vector<Row> rows_;
 };
 
-// Every number of Metrics, those of metric_names() first, then precision, recall and F1 a class; and back into metrics that have the labels.
+// Every number of Metrics, those of metric_names() first, then precision, recall and F1 a class;
+// and back into metrics that have the labels.
 std::vector<double> numbers_of(const Metrics& metrics);
 void set_numbers(Metrics& metrics, std::span<const double> numbers);
 

@@ -23,8 +23,9 @@ struct ReliabilityBin {
 };
 std::vector<ReliabilityBin> reliability_bins(const Predictions& predictions, int bins = 15);
 
-// The temperature in [0.05, 20] whose softmax(log p / temperature) has the least negative log-likelihood;
-// log p are the logits up to a constant. Multiplies a temperature that the predictions were made with.
+// The temperature in [0.05, 20] whose softmax(log p / temperature) has the least negative
+// log-likelihood; log p are the logits up to a constant. Multiplies a temperature that the
+// predictions were made with.
 double fit_temperature(const Predictions& predictions);
 Predictions apply_temperature(const Predictions& predictions, double temperature);
 

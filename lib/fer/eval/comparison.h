@@ -20,8 +20,9 @@ struct McNemar {
   std::int64_t only_first = 0, only_second = 0;
   double p_value = 1;
 };
-double mcnemar_exact(std::int64_t only_first, std::int64_t only_second);      // binomial
-double mcnemar_corrected(std::int64_t only_first, std::int64_t only_second);  // chi-squared, Edwards 1948
+double mcnemar_exact(std::int64_t only_first, std::int64_t only_second);  // binomial
+double mcnemar_corrected(std::int64_t only_first,
+                         std::int64_t only_second);  // chi-squared, Edwards 1948
 
 struct Comparison {
   std::vector<MetricDifference> differences;  // every number of metric_names()

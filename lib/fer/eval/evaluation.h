@@ -20,7 +20,8 @@ struct Scored {
 };
 // "accuracy 0.7012 [0.6861, 0.7160] n=3589"
 std::string accuracy_line(const Scored& scored);
-Scored score(std::string name, const Predictions& predictions, const BootstrapOptions& options = {});
+Scored score(std::string name, const Predictions& predictions,
+             const BootstrapOptions& options = {});
 
 // The figures of each group of a column (age, camera, ...), in the order of their names.
 struct SliceTable {
@@ -54,14 +55,16 @@ struct Evaluation {
   std::string model, data, split, head;
 
   BootstrapOptions bootstrap;
-  Scored all;                         // every sample
+  Scored all;  // every sample
   std::vector<ReliabilityBin> reliability;
   std::vector<CoveragePoint> coverage;
-  std::vector<Threshold> thresholds;  // for right answers in 80, 90 and 95 %, where they can be reached
+  std::vector<Threshold>
+      thresholds;  // for right answers in 80, 90 and 95 %, where they can be reached
   std::optional<CoveragePoint> uncertain;  // at the model's own threshold
 
   // What else was asked for; the caller adds them.
-  std::vector<Scored> parts;  // "without duplicates", "six labels": figures beside the official ones
+  std::vector<Scored>
+      parts;  // "without duplicates", "six labels": figures beside the official ones
   std::vector<SliceTable> slices;
   std::vector<Rival> rivals;
 };

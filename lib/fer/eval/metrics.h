@@ -24,7 +24,8 @@ struct ClassMetrics {
   std::int64_t support = 0;
 };
 
-// Averages over classes take those that occur in truth or prediction, as scikit-learn does by default.
+// Averages over classes take those that occur in truth or prediction, as scikit-learn does by
+// default.
 struct Metrics {
   std::int64_t n = 0;
   double accuracy = 0;
@@ -32,10 +33,10 @@ struct Metrics {
   double balanced_accuracy = 0;  // mean recall over classes that have samples
   double macro_precision = 0, macro_recall = 0, macro_f1 = 0;
   double weighted_precision = 0, weighted_recall = 0, weighted_f1 = 0;  // by support
-  double kappa = 0;              // Cohen's; 0 where chance alone agrees always
-  double nll = 0;                // mean negative log-likelihood, natural logarithm, p clamped to 1e-12
-  double brier = 0;              // mean over samples of sum over classes (p - onehot)^2
-  double ece = 0;                // expected calibration error, 15 equal-width bins of confidence (low, high]
+  double kappa = 0;  // Cohen's; 0 where chance alone agrees always
+  double nll = 0;    // mean negative log-likelihood, natural logarithm, p clamped to 1e-12
+  double brier = 0;  // mean over samples of sum over classes (p - onehot)^2
+  double ece = 0;    // expected calibration error, 15 equal-width bins of confidence (low, high]
   std::vector<ClassMetrics> classes;
   std::vector<std::vector<std::int64_t>> confusion;  // [truth][prediction]
 };
@@ -43,31 +44,34 @@ struct Metrics {
 // Everything predicted on one split for one head: mergeable, and the input of every metric.
 struct Predictions {
   LabelList labels;
-  std::vector<int> truth;             // [n], class index
-  std::vector<float> probabilities;   // [n * labels.size()], row-major, rows sum to 1
+  std::vector<int> truth;            // [n], class index
+  std::vector<float> probabilities;  // [n * labels.size()], row-major, rows sum to 1
 
   std::int64_t size() const { return static_cast<std::int64_t>(truth.size()); }
   std::span<const float> row(std::int64_t i) const;
   int predicted(std::int64_t i) const;  // argmax; the lower index wins a tie
-  // Throws kInput on an index or a length that does not fit the labels, or a number that is not finite.
+  // Throws kInput on an index or a length that does not fit the labels, or a number that is not
+  // finite.
   void add(int truth_index, std::span<const float> row);
   // Throws kInput when the labels differ; an object without labels takes the other's.
   void merge(const Predictions& other);
 };
 
 Metrics compute_metrics(const Predictions& predictions);  // throws kInput when there are none
-// The part of the metrics that counts alone decide; top-2, nll, brier and ece stay 0. An empty matrix
-// (n = 0) gives zeros. compute_metrics() uses it.
+// The part of the metrics that counts alone decide; top-2, nll, brier and ece stay 0. An empty
+// matrix (n = 0) gives zeros. compute_metrics() uses it.
 Metrics metrics_from_confusion(const LabelList& labels,
                                const std::vector<std::vector<std::int64_t>>& confusion);
 
 // The numbers of Metrics by name (accuracy, macro_f1, ... , ece), in the order of the struct.
 std::vector<std::string> metric_names();
-double metric_value(const Metrics& metrics, const std::string& name);  // throws kInput, naming the nearest
+double metric_value(const Metrics& metrics,
+                    const std::string& name);  // throws kInput, naming the nearest
 
-// Percentile bootstrap (Efron 1979), defined exactly: resample r draws n samples with replacement, by
-// Rng{seed, r}.below(n); the interval runs between the quantiles (1 - level) / 2 and (1 + level) / 2 of
-// the resampled values, interpolated linearly. The same on every machine and for any number of threads.
+// Percentile bootstrap (Efron 1979), defined exactly: resample r draws n samples with replacement,
+// by Rng{seed, r}.below(n); the interval runs between the quantiles (1 - level) / 2 and (1 + level)
+// / 2 of the resampled values, interpolated linearly. The same on every machine and for any number
+// of threads.
 struct BootstrapOptions {
   int resamples = 10'000;
   std::uint64_t seed = 0;
@@ -77,8 +81,9 @@ struct BootstrapOptions {
 Interval bootstrap_accuracy(const Predictions& predictions, int resamples = 10'000,
                             std::uint64_t seed = 0, double level = 0.95);
 
-// The bounds of every number at once, those of the classes included; the confusion matrices stay empty.
-// The error of calibration is biased upwards in resamples: read its interval as an upper bound.
+// The bounds of every number at once, those of the classes included; the confusion matrices stay
+// empty. The error of calibration is biased upwards in resamples: read its interval as an upper
+// bound.
 struct MetricIntervals {
   Metrics low, high;
 };

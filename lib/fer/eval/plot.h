@@ -1,6 +1,6 @@
-// Plots through gnuplot as a process: no library to link; SVG where the path ends in .svg, else PNG.
-// A plot never fails a run: what goes wrong is logged as a warning and false comes back. Without gnuplot
-// there is one warning, and the numbers are written under the same name as .csv.
+// Plots through gnuplot as a process: no library to link; SVG where the path ends in .svg, else
+// PNG. A plot never fails a run: what goes wrong is logged as a warning and false comes back.
+// Without gnuplot there is one warning, and the numbers are written under the same name as .csv.
 #pragma once
 
 #include <array>
@@ -17,7 +17,8 @@ namespace fer {
 
 bool gnuplot_available();
 
-// One row an epoch; what curves.png shows: accuracy and loss, train and validation, best epoch marked.
+// One row an epoch; what curves.png shows: accuracy and loss, train and validation, best epoch
+// marked.
 struct CurvePoint {
   int epoch = 0;
   double train_accuracy = 0, val_accuracy = 0, train_loss = 0, val_loss = 0;
@@ -34,7 +35,8 @@ bool plot_confusion_matrix(const std::filesystem::path& path, const LabelList& l
 // Bars of samples a class, one colour a split.
 bool plot_class_counts(const std::filesystem::path& path, const LabelList& labels,
                        const std::vector<std::string>& series,
-                       const std::vector<std::vector<std::int64_t>>& counts, const std::string& title);
+                       const std::vector<std::vector<std::int64_t>>& counts,
+                       const std::string& title);
 
 // Bins of confidence against the share of right answers, and how many samples each bin has.
 bool plot_reliability(const std::filesystem::path& path, const std::vector<ReliabilityBin>& bins,

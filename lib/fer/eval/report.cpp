@@ -20,7 +20,8 @@ constexpr const char* kStyle = R"(
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1d2127; --soft: #5b6470;
   --line: #dde1e7; --accent: #0072b2; --accent-soft: #0072b277; --mark: #b54a00; }
 @media (prefers-color-scheme: dark) { :root { --page: #14171b; --card: #1d2127; --ink: #e6e9ee;
-  --soft: #9ba5b3; --line: #363d47; --accent: #56b4e9; --accent-soft: #56b4e977; --mark: #f0a060; } }
+  --soft: #9ba5b3; --line: #363d47; --accent: #56b4e9; --accent-soft: #56b4e977;
+  --mark: #f0a060; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
@@ -43,26 +44,29 @@ th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap; }
 th { font-weight: 600; } thead th { color: var(--soft); border-bottom: 1px solid var(--line); }
 tbody th, thead th:first-child { text-align: left; } tbody th { white-space: normal; }
 tbody tr + tr > * { border-top: 1px solid var(--line); }
-.matrix td { min-width: 5.2rem; text-align: center; line-height: 1.2; border: 2px solid var(--card); }
+.matrix td { min-width: 5.2rem; text-align: center; line-height: 1.2;
+  border: 2px solid var(--card); }
 .matrix td small { display: block; margin: 0; color: inherit; opacity: .8; }
 .matrix tbody th { padding-left: 0; } .matrix thead th { text-align: center; border: 0; }
 td small { margin-left: .5rem; }
-.range { position: relative; display: block; min-width: 9rem; height: .4rem; margin: .15rem 0 .25rem;
-  background: var(--line); border-radius: .2rem; }
+.range { position: relative; display: block; min-width: 9rem; height: .4rem;
+  margin: .15rem 0 .25rem; background: var(--line); border-radius: .2rem; }
 .range i { position: absolute; top: 0; bottom: 0; background: var(--accent-soft); }
 .range b { position: absolute; top: -.1rem; bottom: -.1rem; width: 3px; margin-left: -1px;
   background: var(--accent); }
 .label { white-space: nowrap; }
 .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem;
   border: 1px solid var(--line); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
+.charts { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
 .charts svg { width: 100%; height: auto; display: block; }
 .charts figure, .faces figure { margin: 0; }
 .gridline { stroke: var(--line); }
 .faces { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .8rem; }
-.faces img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .4rem; background: #000;
-  display: block; }
-.faces figcaption { font-size: .82rem; line-height: 1.35; margin-top: .3rem; overflow-wrap: anywhere; }
+.faces img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .4rem;
+  background: #000; display: block; }
+.faces figcaption { font-size: .82rem; line-height: 1.35; margin-top: .3rem;
+  overflow-wrap: anywhere; }
 .faces .said { color: var(--mark); } .faces .true { color: var(--ink); }
 footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem; }
 @media (max-width: 34rem) { section { padding: .9rem .8rem; } table { font-size: .88rem; }
@@ -74,7 +78,8 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem; }
 @media print { :root { color-scheme: light; --page: #fff; --card: #fff; --ink: #000; --soft: #444;
   --line: #ccc; --accent: #0072b2; --accent-soft: #0072b277; --mark: #b54a00; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  html { font-size: 13px; } .scroll { overflow: visible; } .faces { grid-template-columns: repeat(8, 1fr); }
+  html { font-size: 13px; } .scroll { overflow: visible; }
+  .faces { grid-template-columns: repeat(8, 1fr); }
   main { padding: 0; max-width: none; } section { border: 0; padding: .5rem 0; }
   figure, tr, .tile { break-inside: avoid; } h2, h3 { break-after: avoid; } }
 )";

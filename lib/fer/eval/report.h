@@ -1,4 +1,5 @@
-// One self-contained HTML file: works offline and printed, light and dark, on a desk and on a phone.
+// One self-contained HTML file: works offline and printed, light and dark, on a desk and on a
+// phone.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,7 @@ struct ReportSource {
   std::vector<CurvePoint> curve;             // of the training run; empty: left out
   std::function<Image(std::int64_t)> image;  // of a row of the predictions; empty: no pictures
   RowName origin;
-  std::size_t mistakes = 24;                 // of each kind
+  std::size_t mistakes = 24;  // of each kind
 };
 
 // Charts need gnuplot, pictures libpng; without them the report says what is missing.

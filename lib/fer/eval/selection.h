@@ -20,13 +20,14 @@ std::vector<std::int64_t> rows_of_labels(const Predictions& predictions, const L
 // unknown or no row is left.
 Predictions restrict_labels(const Predictions& predictions, const LabelList& labels);
 
-// An ensemble, or one model on several views of each face: the mean of the probabilities. Throws kInput
-// when labels or truth differ.
+// An ensemble, or one model on several views of each face: the mean of the probabilities. Throws
+// kInput when labels or truth differ.
 Predictions average(std::span<const Predictions> members);
 
-// Mistakes by how sure the model was of the wrong answer: the surest first (the worst), or the one least
-// sure of anything (the most uncertain). At most `count` rows.
+// Mistakes by how sure the model was of the wrong answer: the surest first (the worst), or the one
+// least sure of anything (the most uncertain). At most `count` rows.
 std::vector<std::int64_t> worst_mistakes(const Predictions& predictions, std::size_t count);
-std::vector<std::int64_t> most_uncertain_mistakes(const Predictions& predictions, std::size_t count);
+std::vector<std::int64_t> most_uncertain_mistakes(const Predictions& predictions,
+                                                  std::size_t count);
 
 }  // namespace fer

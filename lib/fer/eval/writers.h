@@ -21,8 +21,8 @@ using RowName = std::function<std::string(std::int64_t)>;
 // origin,truth,prediction,confidence, then a probability a label.
 std::string predictions_csv(const Predictions& predictions, const RowName& origin);
 
-// metrics.json, predictions.csv, and as .png and .svg confusion_matrix, confusion_matrix_normalized,
-// reliability and coverage.
+// metrics.json, predictions.csv, and as .png and .svg confusion_matrix,
+// confusion_matrix_normalized, reliability and coverage.
 void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation,
                       const Predictions& predictions, const RowName& origin);
 
