@@ -35,6 +35,23 @@ TEST_CASE("a CSV field is quoted where it must be") {
   CHECK(csv_field("") == "");
 }
 
+TEST_CASE("text is made safe for HTML") {
+  CHECK(html_escape("a < b & \"c\" > d") == "a &lt; b &amp; &quot;c&quot; &gt; d");
+  CHECK(html_escape("&lt;") == "&amp;lt;");
+}
+
+TEST_CASE("base64 gives the vectors of RFC 4648") {
+  const auto encode = [](const std::string& text) {
+    return base64({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  };
+  CHECK(encode("") == "");
+  CHECK(encode("f") == "Zg==");
+  CHECK(encode("fo") == "Zm8=");
+  CHECK(encode("foo") == "Zm9v");
+  CHECK(encode("foobar") == "Zm9vYmFy");
+  CHECK(encode("\xff\xfe\xfd") == "//79");
+}
+
 TEST_CASE("a typing error finds the name that was meant") {
   const std::vector<std::string> flags = {"epochs", "batch-size", "lr", "labels", "resume"};
   CHECK(nearest_name("epoch", flags) == "epochs");

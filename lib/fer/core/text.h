@@ -1,6 +1,8 @@
 // Small helpers for messages and tables.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,9 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
 
 // A field of a CSV line, in quotes where it holds a comma, a quote or a line break (RFC 4180).
 std::string csv_field(const std::string& text);
+// Text as it may stand in HTML, in a quoted attribute too.
+std::string html_escape(std::string text);
+std::string base64(std::span<const std::uint8_t> bytes);  // RFC 4648, padded
 
 // The candidate with the least Damerau-Levenshtein distance, or "" when none is near enough to be a
 // plausible typing error (distance at most max(2, a third of the length)).

@@ -84,39 +84,17 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem; }
   figure, tr, .tile { break-inside: avoid; } h2, h3 { break-after: avoid; } }
 )";
 
-std::string escape(std::string text) {
-  text = replace_all(std::move(text), "&", "&amp;");
-  text = replace_all(std::move(text), "<", "&lt;");
-  text = replace_all(std::move(text), ">", "&gt;");
-  return replace_all(std::move(text), "\"", "&quot;");
-}
-
-std::string base64(std::span<const std::uint8_t> bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? bytes[i + k] : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      text += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
-
 std::string hex_colour(const std::array<std::uint8_t, 3>& c) {
   return format("#%02x%02x%02x", c[0], c[1], c[2]);
 }
 
 std::string section(const std::string& title, const std::string& body) {
-  return "<section>\n<h2>" + escape(title) + "</h2>\n" + body + "</section>\n";
+  return "<section>\n<h2>" + html_escape(title) + "</h2>\n" + body + "</section>\n";
 }
 
 std::string label_with_dot(const std::string& label, std::size_t index) {
   return "<span class=\"label\"><span class=\"dot\" style=\"background:" +
-         hex_colour(label_colour(label, index)) + "\"></span>" + escape(label) + "</span>";
+         hex_colour(label_colour(label, index)) + "\"></span>" + html_escape(label) + "</span>";
 }
 
 // A number in [0, 1] and its interval, in figures and as a bar from 0 to 1.
@@ -130,7 +108,7 @@ std::string ranged(double value, double low, double high) {
 
 std::string table(const std::vector<std::string>& heads, const std::string& rows) {
   std::string text = "<div class=\"scroll\"><table>\n<thead><tr>";
-  for (const std::string& head : heads) text += "<th scope=\"col\">" + escape(head) + "</th>";
+  for (const std::string& head : heads) text += "<th scope=\"col\">" + html_escape(head) + "</th>";
   return text + "</tr></thead>\n<tbody>\n" + rows + "</tbody>\n</table></div>\n";
 }
 
@@ -154,7 +132,8 @@ std::string summary(const Evaluation& e) {
       tile("Cohen's kappa", format("%.3f", m.kappa), format("%.3f to %.3f", low.kappa, high.kappa));
   text += tile("calibration error", format("%.3f", m.ece), "0 is best");
   text += "</div>\n<ul>\n";
-  for (const std::string& sentence : in_words(e)) text += "<li>" + escape(sentence) + "</li>\n";
+  for (const std::string& sentence : in_words(e))
+    text += "<li>" + html_escape(sentence) + "</li>\n";
   return section("In short", text + "</ul>\n");
 }
 
@@ -178,10 +157,11 @@ std::string class_section(const Evaluation& e) {
 
 std::string confusion_section(const Metrics& m) {
   std::string text = "<div class=\"scroll\"><table class=\"matrix\">\n<thead><tr><th></th>";
-  for (const ClassMetrics& c : m.classes) text += "<th scope=\"col\">" + escape(c.label) + "</th>";
+  for (const ClassMetrics& c : m.classes)
+    text += "<th scope=\"col\">" + html_escape(c.label) + "</th>";
   text += "</tr></thead>\n<tbody>\n";
   for (std::size_t t = 0; t < m.classes.size(); ++t) {
-    text += "<tr><th scope=\"row\">" + escape(m.classes[t].label) + "</th>";
+    text += "<tr><th scope=\"row\">" + html_escape(m.classes[t].label) + "</th>";
     for (const std::int64_t count : m.confusion[t]) {
       const auto support = static_cast<double>(m.classes[t].support);
       const double share = support > 0 ? static_cast<double>(count) / support : 0;
@@ -234,8 +214,8 @@ std::string charts(const std::vector<std::pair<std::string, Plot>>& plots, int f
   std::string text = "<div class=\"charts\">\n";
   for (std::size_t i = 0; i < plots.size(); ++i) {
     if (!drawn[i].empty()) {
-      text += "<figure role=\"img\" aria-label=\"" + escape(plots[i].first) + "\">\n" + drawn[i] +
-              "</figure>\n";
+      text += "<figure role=\"img\" aria-label=\"" + html_escape(plots[i].first) + "\">\n" +
+              drawn[i] + "</figure>\n";
     }
   }
   return text + "</div>\n";
@@ -275,7 +255,7 @@ std::string trust_section(const Evaluation& e) {
 std::string scored_table(const std::string& column, const std::vector<Scored>& scored) {
   std::string rows;
   for (const Scored& s : scored) {
-    rows += "<tr><th scope=\"row\">" + escape(s.name) + "</th>";
+    rows += "<tr><th scope=\"row\">" + html_escape(s.name) + "</th>";
     for (const auto x : {&Metrics::accuracy, &Metrics::macro_f1, &Metrics::balanced_accuracy}) {
       rows += ranged(s.metrics.*x, s.intervals.low.*x, s.intervals.high.*x);
     }
@@ -340,12 +320,12 @@ std::string face(const Predictions& predictions, const ReportSource& source, std
   const int predicted = predictions.predicted(i), truth = predictions.truth[i];
   const std::string& said = predictions.labels[predicted];
   const std::string& is = predictions.labels[truth];
-  return "<figure><img loading=\"lazy\" alt=\"face labelled " + escape(is) +
+  return "<figure><img loading=\"lazy\" alt=\"face labelled " + html_escape(is) +
          "\" src=\"data:image/png;base64," + base64(encode_png(image)) +
          "\">\n<figcaption><span class=\"true\">" + label_with_dot(is, truth) +
-         "</span><br><span class=\"said\">said " + escape(said) +
+         "</span><br><span class=\"said\">said " + html_escape(said) +
          format(" %.0f&thinsp;%%</span><br>", 100 * predictions.row(i)[predicted]) +
-         (source.origin ? escape(source.origin(i)) : "") + "</figcaption></figure>\n";
+         (source.origin ? html_escape(source.origin(i)) : "") + "</figcaption></figure>\n";
 }
 
 std::string mistakes_section(const Predictions& predictions, const ReportSource& source) {
@@ -376,9 +356,9 @@ std::string html_report(const Evaluation& e, const Predictions& predictions,
   std::string html =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-      escape(title) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<main>\n<h1>" +
-      escape(title) + "</h1>\n<p class=\"soft\">" + escape(e.data) + " · split " + escape(e.split) +
-      " · head " + escape(e.head) +
+      html_escape(title) + "</title>\n<style>" + kStyle +
+      "</style>\n</head>\n<body>\n<main>\n<h1>" + html_escape(title) + "</h1>\n<p class=\"soft\">" +
+      html_escape(e.data) + " · split " + html_escape(e.split) + " · head " + html_escape(e.head) +
       format(" · %lld faces</p>\n", static_cast<long long>(e.all.metrics.n));
   html += summary(e) + class_section(e) + confusion_section(e.all.metrics) + trust_section(e) +
           groups_sections(e) + curve_section(source.curve) + mistakes_section(predictions, source);
