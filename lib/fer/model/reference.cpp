@@ -85,20 +85,28 @@ class Interpreter {
     }
   }
 
+  // The outputs, of `count`, whose tap at `offset` from the window's start lies in [0, extent).
+  static std::pair<std::int64_t, std::int64_t> inside(std::int64_t count, std::int64_t extent,
+                                                      int stride, std::int64_t offset) {
+    const std::int64_t begin = offset < 0 ? (-offset + stride - 1) / stride : 0;
+    const std::int64_t end = offset < extent ? (extent - 1 - offset) / stride + 1 : 0;
+    return {begin, std::min(end, count)};
+  }
+
   // Adds the correlation of one input plane with one kernel plane.
   static void add_plane(const op::Conv2d& o, const Activation& x, const float* plane,
                         const float* taps, const Activation& y, std::vector<double>& sums) {
     for (int ky = 0; ky < o.kernel_height; ++ky) {
+      const int dy = ky - o.padding.top;
+      const auto [top, bottom] = inside(y.height(), x.height(), o.stride, dy);
       for (int kx = 0; kx < o.kernel_width; ++kx) {
+        const int dx = kx - o.padding.left;
+        const auto [left, right] = inside(y.width(), x.width(), o.stride, dx);
         const double tap = taps[ky * o.kernel_width + kx];
-        for (std::int64_t oy = 0; oy < y.height(); ++oy) {
-          const std::int64_t iy = oy * o.stride + ky - o.padding.top;
-          if (iy < 0 || iy >= x.height()) continue;
-          for (std::int64_t ox = 0; ox < y.width(); ++ox) {
-            const std::int64_t ix = ox * o.stride + kx - o.padding.left;
-            if (ix < 0 || ix >= x.width()) continue;
-            sums[oy * y.width() + ox] += tap * plane[iy * x.width() + ix];
-          }
+        for (std::int64_t oy = top; oy < bottom; ++oy) {
+          const float* row = plane + (oy * o.stride + dy) * x.width() + dx;
+          double* sum = &sums[oy * y.width()];
+          for (std::int64_t ox = left; ox < right; ++ox) sum[ox] += tap * row[ox * o.stride];
         }
       }
     }

@@ -1,0 +1,528 @@
+#include "fer/infer/onednn_program.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+
+namespace fer {
+namespace {
+
+using dnnl::memory;
+using dnnl::primitive_attr;
+using Dims = memory::dims;
+using Type = memory::data_type;
+using Tag = memory::format_tag;
+
+// oneDNN takes its threads from OpenMP's setting of the calling thread, when it compiles and when
+// it runs.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(threads);
+  }
+  ~ThreadCount() { omp_set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
+constexpr auto kInference = dnnl::prop_kind::forward_inference;
+constexpr int kInputBuffer = 0;  // the caller's
+
+// Weights, in every layout that a plan has asked for.
+class Constant {
+ public:
+  Constant() = default;
+  Constant(memory::desc plain, std::vector<float> values)
+      : plain_(std::move(plain)), values_(std::move(values)) {}
+
+  memory as(const memory::desc& wanted, const dnnl::engine& engine) {
+    for (const memory& variant : variants_) {
+      if (variant.get_desc() == wanted) return variant;
+    }
+    memory source = variants_.empty() ? memory(plain_, engine, values_.data()) : variants_.front();
+    memory result(wanted, engine);
+    dnnl::stream stream(engine);
+    dnnl::reorder(source, result).execute(stream, source, result);
+    stream.wait();
+    variants_.push_back(result);
+    values_ = {};  // a variant holds the same from now on
+    return result;
+  }
+  memory::desc desc(Type type) const { return {plain_.dims(), type, Tag::any}; }
+  memory::desc plain() const { return plain_; }
+
+ private:
+  memory::desc plain_;
+  std::vector<float> values_;
+  std::vector<memory> variants_;
+};
+
+struct Constants {
+  Constant weight, bias;    // of Conv2d, Linear; scale and shift of BatchNorm
+  Constant mean, variance;  // of BatchNorm: 0 and 1, for they are folded into the others
+};
+
+Dims with_batch(int batch, const Shape& shape) {
+  Dims dims = {batch};
+  dims.insert(dims.end(), shape.begin(), shape.end());
+  return dims;
+}
+
+memory::desc plain(const Dims& dims, Type type = Type::f32) {
+  constexpr Tag kTags[] = {Tag::a, Tag::ab, Tag::abc, Tag::abcd, Tag::abcde};
+  return {dims, type, kTags[dims.size() - 1]};
+}
+
+Constants constants_of(FusedLayer& layer, const Shape& input) {
+  Constants constants;
+  if (layer.weight.empty()) return constants;
+  const auto channels = layer.shape[0];
+  const auto vector_of = [channels](std::vector<float> values) {
+    values.resize(channels);
+    return Constant(plain({channels}), std::move(values));
+  };
+  if (const auto* conv = std::get_if<op::Conv2d>(&layer.operation)) {
+    Dims dims = {channels, input[0] / conv->groups, conv->kernel_height, conv->kernel_width};
+    if (conv->groups > 1) {
+      dims[0] /= conv->groups;
+      dims.insert(dims.begin(), conv->groups);
+    }
+    constants.weight = Constant(plain(dims), std::move(layer.weight));
+  } else if (std::holds_alternative<op::Linear>(layer.operation)) {
+    Dims dims = {channels};
+    dims.insert(dims.end(), input.begin(), input.end());
+    constants.weight = Constant(plain(dims), std::move(layer.weight));
+  } else {
+    constants.weight = vector_of(std::move(layer.weight));
+    constants.mean = vector_of({});
+    constants.variance = vector_of(std::vector<float>(channels, 1.0f));
+  }
+  constants.bias = vector_of(std::move(layer.bias));
+  return constants;
+}
+
+// A result: where, and in which layout.
+struct Tensor {
+  int buffer = -1;
+  memory::desc md;
+};
+
+struct Argument {
+  int id = 0;
+  std::variant<Tensor, memory> value;
+};
+
+struct Step {
+  dnnl::primitive primitive;
+  std::vector<Argument> arguments;
+  int cleared = -1;  // a buffer that is filled with zeros before
+};
+
+// A piece of the block of memory, in use from step `first` to step `last`.
+struct Buffer {
+  std::size_t size = 0;
+  int first = INT_MAX, last = -1;
+  std::size_t offset = 0;
+
+  void use(int step) {
+    first = std::min(first, step);
+    last = std::max(last, step);
+  }
+};
+
+// Largest first, each as low as those that live at the same time allow. Returns the size of all.
+std::size_t place(std::vector<Buffer>& buffers) {
+  constexpr std::size_t kAlignment = 64;
+  std::vector<Buffer*> order, placed;
+  for (std::size_t i = kInputBuffer + 1; i < buffers.size(); ++i) order.push_back(&buffers[i]);
+  std::ranges::stable_sort(order, std::greater(), &Buffer::size);
+  std::size_t total = 0;
+  for (Buffer* buffer : order) {
+    for (const Buffer* other : placed) {  // by offset
+      const bool together = other->first <= buffer->last && buffer->first <= other->last;
+      const bool overlap = other->offset < buffer->offset + buffer->size &&
+                           buffer->offset < other->offset + other->size;
+      if (together && overlap) {
+        const std::size_t end = other->offset + other->size;
+        buffer->offset = (end + kAlignment - 1) / kAlignment * kAlignment;
+      }
+    }
+    placed.insert(std::ranges::upper_bound(placed, buffer->offset, {}, &Buffer::offset), buffer);
+    total = std::max(total, buffer->offset + buffer->size);
+  }
+  return total;
+}
+
+class Plan {
+ public:
+  Plan(const dnnl::engine& engine, const std::vector<Step>& steps, std::vector<Buffer> buffers,
+       const std::map<std::string, Tensor>& heads)
+      : stream_(engine) {
+    const auto size = static_cast<memory::dim>(std::max<std::size_t>(place(buffers), 1));
+    block_ = memory(memory::desc({size}, Type::u8, Tag::a), engine);
+    auto* base = static_cast<std::uint8_t*>(block_.get_data_handle());
+    for (const Step& step : steps) {
+      Ready ready{step.primitive, {}, {}};
+      for (const auto& [id, value] : step.arguments) {
+        if (const auto* constant = std::get_if<memory>(&value)) {
+          ready.arguments.emplace(id, *constant);
+          continue;
+        }
+        const auto& [buffer, md] = std::get<Tensor>(value);
+        const memory bound(md, engine, base + buffers[buffer].offset);
+        if (buffer == kInputBuffer) inputs_.push_back(bound);
+        ready.arguments.emplace(id, bound);
+      }
+      if (step.cleared >= 0) {
+        ready.cleared = {base + buffers[step.cleared].offset, buffers[step.cleared].size};
+      }
+      steps_.push_back(std::move(ready));
+    }
+    for (const auto& [head, tensor] : heads) {
+      const auto* values = reinterpret_cast<const float*>(base + buffers[tensor.buffer].offset);
+      heads_[head] = {values, tensor.md.get_size() / sizeof(float)};
+    }
+  }
+
+  void run(const float* input) {
+    for (memory& bound : inputs_) bound.set_data_handle(const_cast<float*>(input), stream_);
+    for (const Ready& step : steps_) {
+      std::memset(step.cleared.data(), 0, step.cleared.size());
+      step.primitive.execute(stream_, step.arguments);
+    }
+    stream_.wait();
+  }
+
+  std::span<const float> logits(const std::string& head) const { return heads_.at(head); }
+
+ private:
+  struct Ready {
+    dnnl::primitive primitive;
+    std::unordered_map<int, memory> arguments;
+    std::span<std::uint8_t> cleared;
+  };
+
+  dnnl::stream stream_;
+  memory block_;
+  std::vector<memory> inputs_;  // bound to the caller's batch at each run
+  std::vector<Ready> steps_;
+  std::map<std::string, std::span<const float>> heads_;
+};
+
+class PlanBuilder {
+ public:
+  PlanBuilder(const dnnl::engine& engine, const FusedGraph& graph,
+              std::vector<Constants>& constants, int batch, bool bf16)
+      : engine_(engine),
+        graph_(graph),
+        constants_(constants),
+        batch_(batch),
+        type_(bf16 ? Type::bf16 : Type::f32),
+        uses_left_(graph.layers.size()),
+        buffers_(1) {
+    for (const FusedLayer& layer : graph.layers) {
+      for (const int input : layer.inputs) ++uses_left_[input];
+      if (layer.sum >= 0) ++uses_left_[layer.sum];
+    }
+    for (const auto& [head, layer] : graph.heads) ++uses_left_[layer];
+  }
+
+  Plan build() {
+    for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
+      index_ = static_cast<int>(i);
+      results_.push_back(std::visit([this](const auto& o) { return emit(o); }, layer().operation));
+      for (const int input : layer().inputs) --uses_left_[input];
+      if (layer().sum >= 0) --uses_left_[layer().sum];
+    }
+    std::map<std::string, Tensor> heads;
+    for (const auto& [head, index] : graph_.heads) {
+      const Tensor& result = results_[index];
+      heads[head] = reordered(result, plain(result.md.dims()));
+    }
+    for (const auto& [head, tensor] : heads) buffers_[tensor.buffer].use(INT_MAX);
+    return Plan(engine_, steps_, std::move(buffers_), heads);
+  }
+
+ private:
+  const FusedLayer& layer() const { return graph_.layers[index_]; }
+  Constants& constants() { return constants_[index_]; }
+  Dims result_dims() const { return with_batch(batch_, layer().shape); }
+  // The input may be in float where the plan is in bfloat16.
+  Tensor input(int i = 0) {
+    const Tensor& x = results_[layer().inputs[i]];
+    return x.md.data_type() == type_ ? x : reordered(x, plain(x.md.dims(), type_));
+  }
+
+  Tensor new_tensor(const memory::desc& md) {
+    buffers_.push_back({md.get_size()});
+    return {static_cast<int>(buffers_.size()) - 1, md};
+  }
+
+  template <class PrimitiveDesc>
+  void add_step(const PrimitiveDesc& pd, std::vector<Argument> arguments, int cleared = -1) {
+    if (pd.scratchpad_desc().get_size() > 0) {
+      arguments.push_back({DNNL_ARG_SCRATCHPAD, new_tensor(pd.scratchpad_desc())});
+    }
+    const int step = static_cast<int>(steps_.size());
+    for (const Argument& argument : arguments) {
+      if (const auto* tensor = std::get_if<Tensor>(&argument.value)) {
+        buffers_[tensor->buffer].use(step);
+      }
+    }
+    steps_.push_back({dnnl::primitive(pd.get()), std::move(arguments), cleared});
+  }
+
+  void add_reorder(const Tensor& from, const Tensor& to, int cleared = -1) {
+    const dnnl::reorder::primitive_desc pd(engine_, from.md, engine_, to.md, attributes());
+    add_step(pd, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}, cleared);
+  }
+
+  Tensor reordered(const Tensor& x, const memory::desc& wanted) {
+    if (x.md == wanted) return x;
+    const Tensor y = new_tensor(wanted);
+    add_reorder(x, y);
+    return y;
+  }
+
+  static primitive_attr attributes() {
+    primitive_attr attr;
+    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    return attr;
+  }
+
+  static dnnl::algorithm algorithm(Activation activation) {
+    return activation == Activation::kRelu      ? dnnl::algorithm::eltwise_relu
+           : activation == Activation::kSigmoid ? dnnl::algorithm::eltwise_logistic
+                                                : dnnl::algorithm::eltwise_swish;
+  }
+  static float alpha(Activation activation) {
+    return activation == Activation::kSilu ? 1.0f : 0.0f;
+  }
+
+  // With the sum and the activation of the layer.
+  primitive_attr fused_attributes() const {
+    dnnl::post_ops post_ops;
+    if (layer().sum >= 0) post_ops.append_sum();
+    if (layer().activation != Activation::kNone) {
+      post_ops.append_eltwise(1.0f, algorithm(layer().activation), alpha(layer().activation), 0.0f);
+    }
+    primitive_attr attr = attributes();
+    attr.set_post_ops(post_ops);
+    return attr;
+  }
+
+  // Where the layer's result goes: a place that already holds what it is added to. That is the
+  // other operand itself when nobody needs it afterwards, else a copy.
+  Tensor destination(const memory::desc& md, const Tensor& source) {
+    if (layer().sum < 0) return new_tensor(md);
+    const Tensor& other = results_[layer().sum];
+    const bool free = uses_left_[layer().sum] == 1 && other.buffer != kInputBuffer &&
+                      other.buffer != source.buffer;
+    if (free && other.md == md) return other;
+    const Tensor copy = new_tensor(md);
+    add_reorder(other, copy);
+    return copy;
+  }
+
+  template <class PrimitiveDesc>
+  Tensor add_weighted(const PrimitiveDesc& pd) {
+    const Tensor x = reordered(results_[layer().inputs[0]], pd.src_desc());
+    const Tensor y = destination(pd.dst_desc(), x);
+    add_step(pd, {{DNNL_ARG_SRC, x},
+                  {DNNL_ARG_WEIGHTS, constants().weight.as(pd.weights_desc(), engine_)},
+                  {DNNL_ARG_BIAS, constants().bias.as(pd.bias_desc(), engine_)},
+                  {DNNL_ARG_DST, y}});
+    return y;
+  }
+
+  Tensor emit(const op::Input&) { return {kInputBuffer, plain(result_dims())}; }
+
+  Tensor emit(const op::Conv2d& o) {
+    const Dims in = results_[layer().inputs[0]].md.dims();
+    const dnnl::convolution_forward::desc desc(
+        kInference, dnnl::algorithm::convolution_direct, {in, type_, Tag::any},
+        constants().weight.desc(type_), constants().bias.plain(), {result_dims(), type_, Tag::any},
+        {o.stride, o.stride}, {o.padding.top, o.padding.left}, {o.padding.bottom, o.padding.right});
+    return add_weighted(
+        dnnl::convolution_forward::primitive_desc(desc, fused_attributes(), engine_));
+  }
+
+  Tensor emit(const op::Linear&) {
+    const Dims in = results_[layer().inputs[0]].md.dims();
+    const bool last = uses_left_[index_] == 1 && layer().sum < 0 &&
+                      std::ranges::any_of(
+                          graph_.heads, [this](const auto& head) { return head.second == index_; });
+    const dnnl::inner_product_forward::desc desc(
+        kInference, {in, type_, Tag::any}, constants().weight.desc(type_), constants().bias.plain(),
+        {result_dims(), last ? Type::f32 : type_, Tag::any});
+    return add_weighted(
+        dnnl::inner_product_forward::primitive_desc(desc, fused_attributes(), engine_));
+  }
+
+  Tensor emit(const op::BatchNorm&) {
+    using dnnl::normalization_flags;
+    auto flags = normalization_flags::use_global_stats | normalization_flags::use_scale |
+                 normalization_flags::use_shift;
+    if (layer().activation == Activation::kRelu) flags |= normalization_flags::fuse_norm_relu;
+    const Tensor x = input();
+    const dnnl::batch_normalization_forward::primitive_desc pd({kInference, x.md, 0.0f, flags},
+                                                               attributes(), engine_);
+    const Tensor y = new_tensor(pd.dst_desc());
+    const auto constant = [this](Constant& c) { return c.as(c.plain(), engine_); };
+    add_step(pd, {{DNNL_ARG_SRC, x},
+                  {DNNL_ARG_MEAN, constant(constants().mean)},
+                  {DNNL_ARG_VARIANCE, constant(constants().variance)},
+                  {DNNL_ARG_SCALE, constant(constants().weight)},
+                  {DNNL_ARG_SHIFT, constant(constants().bias)},
+                  {DNNL_ARG_DST, y}});
+    return y;
+  }
+
+  Tensor add_activation(Activation activation) {
+    const Tensor x = input();
+    const dnnl::eltwise_forward::primitive_desc pd(
+        {kInference, algorithm(activation), x.md, alpha(activation), 0.0f}, attributes(), engine_);
+    const Tensor y = new_tensor(pd.dst_desc());
+    add_step(pd, {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y}});
+    return y;
+  }
+  Tensor emit(const op::Relu&) { return add_activation(Activation::kRelu); }
+  Tensor emit(const op::Sigmoid&) { return add_activation(Activation::kSigmoid); }
+  Tensor emit(const op::Silu&) { return add_activation(Activation::kSilu); }
+
+  Tensor add_pool(dnnl::algorithm algorithm, const Dims& result, const Dims& strides,
+                  const Dims& kernel, const Padding& p) {
+    const Tensor x = input();
+    const dnnl::pooling_forward::primitive_desc pd({kInference,
+                                                    algorithm,
+                                                    x.md,
+                                                    memory::desc(result, type_, Tag::any),
+                                                    strides,
+                                                    kernel,
+                                                    {p.top, p.left},
+                                                    {p.bottom, p.right}},
+                                                   attributes(), engine_);
+    const Tensor y = new_tensor(pd.dst_desc());
+    add_step(pd, {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y}});
+    return y;
+  }
+  Tensor emit(const op::MaxPool& o) {
+    return add_pool(dnnl::algorithm::pooling_max, result_dims(), {o.stride, o.stride},
+                    {o.kernel, o.kernel}, o.padding);
+  }
+  Tensor emit(const op::AvgPool& o) {
+    return add_pool(dnnl::algorithm::pooling_avg_include_padding, result_dims(),
+                    {o.stride, o.stride}, {o.kernel, o.kernel}, o.padding);
+  }
+  Tensor emit(const op::GlobalAvgPool&) {
+    const Dims in = results_[layer().inputs[0]].md.dims();
+    const Dims window = {in[2], in[3]};
+    const Tensor pooled = add_pool(dnnl::algorithm::pooling_avg_exclude_padding,
+                                   {in[0], in[1], 1, 1}, window, window, {});
+    const Tensor flat = reordered(pooled, plain(pooled.md.dims(), type_));
+    return {flat.buffer, plain(result_dims(), type_)};
+  }
+
+  // Into the middle of a cleared picture.
+  Tensor emit(const op::ZeroPad& o) {
+    const Tensor x = results_[layer().inputs[0]];
+    const Tensor y = new_tensor({result_dims(), type_, Tag::nhwc});
+    const auto middle = y.md.submemory_desc(x.md.dims(), {0, 0, o.padding.top, o.padding.left});
+    add_reorder(x, {y.buffer, middle}, y.buffer);
+    return y;
+  }
+
+  Tensor add_binary(dnnl::algorithm algorithm, const Tensor& a, const Tensor& b) {
+    const dnnl::binary::primitive_desc pd({algorithm, a.md, b.md, a.md}, fused_attributes(),
+                                          engine_);
+    const Tensor y = new_tensor(pd.dst_desc());
+    add_step(pd, {{DNNL_ARG_SRC_0, a}, {DNNL_ARG_SRC_1, b}, {DNNL_ARG_DST, y}});
+    return y;
+  }
+  Tensor emit(const op::Add&) {
+    const Tensor a = input(0);
+    return add_binary(dnnl::algorithm::binary_add, a, reordered(input(1), a.md));
+  }
+  Tensor emit(const op::Scale&) {
+    const Dims gates = {batch_, layer().shape[0], 1, 1};
+    const Tensor gate = reordered(input(1), plain({batch_, layer().shape[0]}, type_));
+    return add_binary(dnnl::algorithm::binary_mul, input(0), {gate.buffer, plain(gates, type_)});
+  }
+
+  Tensor emit(const op::Flatten&) {
+    const Tensor x = results_[layer().inputs[0]];
+    const Tensor y = new_tensor(plain(x.md.dims(), type_));
+    add_reorder(x, y);
+    return {y.buffer, plain(result_dims(), type_)};
+  }
+
+  // fuse() leaves none of it.
+  Tensor emit(const op::Dropout&) { return input(); }
+
+  const dnnl::engine& engine_;
+  const FusedGraph& graph_;
+  std::vector<Constants>& constants_;
+  int batch_;
+  Type type_;
+  std::vector<int> uses_left_;  // of each layer's result
+  std::vector<Tensor> results_;
+  std::vector<Buffer> buffers_;
+  std::vector<Step> steps_;
+  int index_ = 0;  // of the layer at hand
+};
+
+}  // namespace
+
+struct OnednnProgram::State {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  FusedGraph graph;
+  bool bf16;
+  int threads;
+  std::vector<Constants> constants;
+  std::map<int, Plan> plans;  // by batch size
+};
+
+bool cpu_has_bf16() {
+  const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (has & wanted) == wanted;
+}
+
+OnednnProgram::OnednnProgram(FusedGraph graph, bool bf16, int threads)
+    : state_(std::make_unique<State>()) {
+  state_->graph = std::move(graph);
+  state_->bf16 = bf16;
+  state_->threads = threads;
+  for (FusedLayer& layer : state_->graph.layers) {
+    const Shape input =
+        layer.inputs.empty() ? Shape() : state_->graph.layers[layer.inputs[0]].shape;
+    state_->constants.push_back(constants_of(layer, input));
+  }
+}
+
+OnednnProgram::~OnednnProgram() = default;
+
+void OnednnProgram::run(int batch, const float* input) {
+  const ThreadCount threads(state_->threads);
+  auto found = state_->plans.find(batch);
+  if (found == state_->plans.end()) {
+    PlanBuilder builder(state_->engine, state_->graph, state_->constants, batch, state_->bf16);
+    found = state_->plans.emplace(batch, builder.build()).first;
+  }
+  found->second.run(input);
+}
+
+std::span<const float> OnednnProgram::logits(int batch, const std::string& head) const {
+  return state_->plans.at(batch).logits(head);
+}
+
+}  // namespace fer

@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <iostream>
+
+#include "fer/core/error.h"
+#include "fer/infer/fused_graph.h"
+#include "fer/infer/onednn_classifier.h"
+#include "fer/infer/onednn_program.h"
+#include "fer/model/architectures.h"
+#include "fer/model/reference.h"
+#include "support/op_cases.h"
+
+using namespace fer;
+
+namespace {
+
+test::Logits run_program(const test::OpCase& c, bool bf16) {
+  OnednnProgram program(fuse(c.graph, c.weights), bf16, 1);
+  const auto batch = static_cast<int>(c.input.shape[0]);
+  // Twice: what a run leaves behind must not show in the next one.
+  program.run(batch, test::random_batch(c.graph, batch, 99).floats().data());
+  program.run(batch, c.input.floats().data());
+  test::Logits logits;
+  for (const Output& output : c.graph.outputs()) {
+    logits[output.head] = HostTensor::from_floats({batch, c.graph.shape(output.node)[0]},
+                                                  program.logits(batch, output.head));
+  }
+  return logits;
+}
+
+Checkpoint random_checkpoint(ArchitectureOptions options) {
+  options.heads = {{"fer2013", 7}, {"ferplus", 8}};
+  Checkpoint checkpoint;
+  checkpoint.graph = make_architecture(options);
+  checkpoint.weights = test::random_weights(checkpoint.graph, 11);
+  ModelSpec& spec = checkpoint.spec;
+  spec.resize = spec.input_size = checkpoint.graph.input().height;
+  if (options.channels == 3) {
+    spec.colour = "rgb";
+    spec.mean = spec.std = {0.5f, 0.5f, 0.5f};
+  }
+  spec.heads = {{"fer2013", {"a", "b", "c", "d", "e", "f", "g"}, 1.0f, 0.0f},
+                {"ferplus", {"a", "b", "c", "d", "e", "f", "g", "h"}, 1.0f, 0.0f}};
+  spec.default_head = "fer2013";
+  return checkpoint;
+}
+
+double largest_probability_difference(const ModelSpec& spec, const test::Logits& a,
+                                      const test::Logits& b) {
+  const auto x = to_probabilities(spec, a), y = to_probabilities(spec, b);
+  double largest = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    for (const auto& [head, probabilities] : x[i]) {
+      for (std::size_t k = 0; k < probabilities.size(); ++k) {
+        largest = std::max(largest, std::abs(double{probabilities[k]} - y[i].at(head)[k]));
+      }
+    }
+  }
+  return largest;
+}
+
+template <class Op>
+int count(const FusedGraph& graph) {
+  return static_cast<int>(std::ranges::count_if(graph.layers, [](const FusedLayer& layer) {
+    return std::holds_alternative<Op>(layer.operation);
+  }));
+}
+
+FusedGraph fused(const std::string& architecture) {
+  ArchitectureOptions options;
+  options.name = architecture;
+  options.dense = {10, 10};
+  options.dense_given = architecture != "compact";
+  const Checkpoint checkpoint = random_checkpoint(options);
+  return fuse(checkpoint.graph, checkpoint.weights);
+}
+
+}  // namespace
+
+TEST_CASE("fusing leaves a residual net nothing but convolutions, pooling and heads") {
+  const FusedGraph graph = fused("compact");
+  CHECK(count<op::Conv2d>(graph) == 1 + 2 * 7 + 3);
+  CHECK(graph.layers.size() == 1 + 18 + 1 + 2);
+  int sums = 0, relus = 0;
+  for (const FusedLayer& layer : graph.layers) {
+    sums += layer.sum >= 0;
+    relus += layer.activation == Activation::kRelu;
+    for (const int input : layer.inputs) CHECK(&graph.layers[input] < &layer);
+    if (layer.sum >= 0) CHECK(&graph.layers[layer.sum] < &layer);
+  }
+  CHECK(sums == 7);
+  CHECK(relus == 1 + 2 * 7);
+}
+
+TEST_CASE("fusing leaves a plain net nothing but convolutions, pooling and dense layers") {
+  for (const std::string name : {"cnn", "cnn-large"}) {
+    const FusedGraph graph = fused(name);
+    const int known =
+        1 + count<op::Conv2d>(graph) + count<op::MaxPool>(graph) + count<op::Linear>(graph);
+    CHECK(static_cast<int>(graph.layers.size()) == known);
+  }
+}
+
+TEST_CASE("oneDNN agrees with the reference on every operation") {
+  for (const test::OpCase& c : test::op_cases()) {
+    INFO(c.name);
+    CHECK(test::relative_error(run_program(c, false), test::expected(c)) < 1e-5);
+  }
+}
+
+TEST_CASE("oneDNN in bf16 is as near to the reference as 8 bits allow, on every operation") {
+  if (!cpu_has_bf16()) {
+    std::cout << "SKIPPED: this CPU has no bf16\n";
+    return;
+  }
+  for (const test::OpCase& c : test::op_cases()) {
+    INFO(c.name);
+    CHECK(test::relative_error(run_program(c, true), test::expected(c)) < 0.03);
+  }
+}
+
+TEST_CASE("oneDNN agrees with the reference on whole networks and batches of any size") {
+  struct Net {
+    std::string name;
+    int size, channels, batch;
+    bool gates;
+  };
+  const Net net = GENERATE(Net{"compact", 0, 1, 9, false}, Net{"compact", 48, 3, 3, true},
+                           Net{"compact", 33, 1, 1, true}, Net{"cnn", 0, 1, 2, false},
+                           Net{"cnn", 30, 3, 3, false}, Net{"cnn-large", 0, 1, 1, false});
+  CAPTURE(net.name, net.size, net.batch);
+  ArchitectureOptions options;
+  options.name = net.name;
+  options.input_size = net.size;
+  options.channels = net.channels;
+  options.squeeze_excitation = net.gates;
+  const Checkpoint checkpoint = random_checkpoint(options);
+  const HostTensor batch = test::random_batch(checkpoint.graph, net.batch, 3);
+  const auto expected = run_reference(checkpoint.graph, checkpoint.weights, batch);
+
+  const auto exact = make_onednn_classifier(checkpoint, {Precision::kF32, 1})->logits(batch);
+  CHECK(test::relative_error(exact, expected) < 1e-4);
+  CHECK(largest_probability_difference(checkpoint.spec, exact, expected) < 1e-5);
+  if (cpu_has_bf16()) {
+    const auto rough = make_onednn_classifier(checkpoint, {Precision::kBf16, 1})->logits(batch);
+    CHECK(test::relative_error(rough, expected) < 0.05);
+  }
+}
+
+TEST_CASE("a sample's answer does not depend on the batch or the threads it is computed with") {
+  ArchitectureOptions options;
+  options.stages = {8, 16};
+  const Checkpoint checkpoint = random_checkpoint(options);
+  const HostTensor batch = test::random_batch(checkpoint.graph, 75, 3);  // 64 + 8 + 3 of 8
+  const auto classifier = make_onednn_classifier(checkpoint, {Precision::kF32, 2});
+  const auto single = make_onednn_classifier(checkpoint, {Precision::kF32, 1});
+  const auto together = classifier->logits(batch).at("fer2013");
+  CHECK(together.shape == Shape{75, 7});
+  const std::size_t pixels = batch.floats().size() / 75;
+  for (const int i : {0, 63, 64, 71, 72, 74}) {
+    const auto one =
+        HostTensor::from_floats({1, 1, 44, 44}, batch.floats().subspan(i * pixels, pixels));
+    const auto alone = single->logits(one).at("fer2013");
+    for (int k = 0; k < 7; ++k) {
+      CHECK(alone.floats()[k] == Approx(together.floats()[i * 7 + k]).margin(1e-4));
+    }
+  }
+}
+
+TEST_CASE("a batch or checkpoint that does not fit is refused before anything runs") {
+  ArchitectureOptions options;
+  options.stages = {8, 16};
+  Checkpoint checkpoint = random_checkpoint(options);
+  const auto classifier = make_onednn_classifier(checkpoint);
+  CHECK_THROWS_AS(classifier->logits(HostTensor::zeros({1, 1, 48, 48})), Error);
+  CHECK(classifier->spec() == checkpoint.spec);
+  checkpoint.weights.erase("stem.conv.weight");
+  CHECK_THROWS_WITH(make_onednn_classifier(checkpoint), "weights: stem.conv.weight is missing");
+}
