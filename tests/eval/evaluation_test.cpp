@@ -82,6 +82,10 @@ TEST_CASE("groups are scored on their own rows, and the widest gap is named") {
   CHECK(table.gap->interval.high == Approx(0.392).margin(0.015));
   groups.pop_back();
   CHECK_THROWS_WITH(slice("place", predictions, groups), Catch::Contains("304 groups for 305"));
+  std::vector<std::string> numbers;
+  for (int i = 0; i < 305; ++i) numbers.push_back(std::to_string(i));
+  CHECK_THROWS_WITH(slice("place", predictions, numbers),
+                    Catch::Contains("has 305 different values"));
   const std::vector<std::string> one(305, "all");
   CHECK_FALSE(slice("place", predictions, one, kFew).gap);
 }

@@ -65,6 +65,12 @@ SliceTable slice(std::string column, const Predictions& predictions,
   for (std::size_t i = 0; i < groups.size(); ++i)
     rows[groups[i]].push_back(static_cast<std::int64_t>(i));
 
+  constexpr std::size_t kMostGroups = 50;  // more is a number or a name, not a group
+  if (rows.size() > kMostGroups) {
+    fail_input(format("column '%s' has %zu different values, at most %zu make groups",
+                      column.c_str(), rows.size(), kMostGroups));
+  }
+
   SliceTable table;
   table.column = std::move(column);
   for (const auto& [name, members] : rows) {

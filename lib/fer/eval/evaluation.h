@@ -35,7 +35,7 @@ struct SliceTable {
   };
   std::optional<Gap> gap;
 };
-// groups[i] is the group of row i.
+// groups[i] is the group of row i. Throws kInput for more than 50 different ones.
 SliceTable slice(std::string column, const Predictions& predictions,
                  std::span<const std::string> groups, const BootstrapOptions& options = {});
 
