@@ -183,6 +183,26 @@ void combinations(std::vector<Named>& nets) {
     named("a value used before and after its relu, and a conv used by two sums", net);
   }
   {
+    Net net(8, 6, 6);
+    net.then(conv(8));
+    const int shortcut = net.then(op::Relu{});
+    const int branch = net.then(conv(8));
+    net.add(op::Add{}, {shortcut, branch});
+    named("a conv added to its own input", net);
+  }
+  {
+    Net net(8, 6, 6);
+    net.then(conv(8));
+    const int shortcut = net.then(op::Relu{});
+    net.then(conv(8));
+    net.then(op::Relu{});
+    const int branch = net.then(conv(8));
+    const int sum = net.add(op::Add{}, {shortcut, branch});
+    net.output("shortcut", shortcut);
+    net.output("sum", sum);
+    named("a shortcut that is also an output", net);
+  }
+  {
     Net net(4, 5, 5);
     const int sum = net.add(op::Add{}, {0, 0});
     net.add(op::Add{}, {sum, 0});

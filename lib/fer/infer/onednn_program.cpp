@@ -322,11 +322,10 @@ class PlanBuilder {
 
   // Where the layer's result goes: a place that already holds what it is added to. That is the
   // other operand itself when nobody needs it afterwards, else a copy.
-  Tensor destination(const memory::desc& md, const Tensor& source) {
+  Tensor destination(const memory::desc& md) {
     if (layer().sum < 0) return new_tensor(md);
     const Tensor& other = results_[layer().sum];
-    const bool free = uses_left_[layer().sum] == 1 && other.buffer != kInputBuffer &&
-                      other.buffer != source.buffer;
+    const bool free = uses_left_[layer().sum] == 1 && other.buffer != kInputBuffer;
     if (free && other.md == md) return other;
     const Tensor copy = new_tensor(md);
     add_reorder(other, copy);
@@ -336,7 +335,7 @@ class PlanBuilder {
   template <class PrimitiveDesc>
   Tensor add_weighted(const PrimitiveDesc& pd) {
     const Tensor x = reordered(results_[layer().inputs[0]], pd.src_desc());
-    const Tensor y = destination(pd.dst_desc(), x);
+    const Tensor y = destination(pd.dst_desc());
     add_step(pd, {{DNNL_ARG_SRC, x},
                   {DNNL_ARG_WEIGHTS, constants().weight.as(pd.weights_desc(), engine_)},
                   {DNNL_ARG_BIAS, constants().bias.as(pd.bias_desc(), engine_)},
