@@ -108,7 +108,7 @@ TEST_CASE("the audit finds what was planted: copies, conflicts, leaks and blank 
 }
 
 TEST_CASE("an audit of clean data finds nothing and says so") {
-  const auto data = open_dataset(test::options_for("synthetic:600"));
+  const auto data = open_dataset(test::options_for("synthetic:240"));
   const Audit found = audit(data);
   CHECK(found.exact.empty());
   CHECK(found.near.empty());
