@@ -114,18 +114,20 @@ std::string section(const std::string& title, const std::vector<DuplicateGroup>&
 
 constexpr char kStyle[] = R"(
 :root { color-scheme: light dark; --line: #8884; --leak: #d9480f; --conflict: #c2255c; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
+       padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .25rem .75rem; text-align: left; border-bottom: 1px solid var(--line); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
 .bar { display: inline-block; height: .7em; background: #4c6ef5; border-radius: 2px; }
 .groups { display: flex; flex-wrap: wrap; gap: .6rem; }
-.group { display: flex; flex-wrap: wrap; gap: .3rem; border: 1px solid var(--line); border-radius: 6px;
-         padding: .4rem; break-inside: avoid; }
+.group { display: flex; flex-wrap: wrap; gap: .3rem; border: 1px solid var(--line);
+         border-radius: 6px; padding: .4rem; break-inside: avoid; }
 .leak { border-color: var(--leak); }
 .conflict { box-shadow: 0 0 0 2px var(--conflict); }
 figure { margin: 0; width: 72px; text-align: center; font-size: 11px; line-height: 1.25; }
-img { width: 72px; height: 72px; object-fit: contain; image-rendering: pixelated; background: #8882; }
+img { width: 72px; height: 72px; object-fit: contain; image-rendering: pixelated;
+      background: #8882; }
 .key { border: 1px solid; border-radius: 4px; padding: 0 .4em; }
 )";
 
