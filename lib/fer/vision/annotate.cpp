@@ -1,0 +1,38 @@
+#include "fer/vision/annotate.h"
+
+#include <algorithm>
+
+#include "fer/core/emotion.h"
+#include "fer/core/text.h"
+
+namespace fer {
+
+Annotation annotation(const FaceResult& face, const std::string& head, const LabelList& labels,
+                      bool bars) {
+  Annotation drawn;
+  drawn.box = face.face.box;
+  if (face.label.empty()) {
+    std::vector<std::string> names;
+    for (const QualityIssue issue : face.issues) names.push_back(to_string(issue));
+    drawn.title = join(names, ", ");
+    return drawn;
+  }
+  const std::vector<float>& p = face.probabilities.at(head);
+  const auto best = static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin());
+  drawn.title = format("%s %.0f %%", face.uncertain ? "uncertain" : face.label.c_str(),
+                       100 * face.confidence);
+  if (!face.uncertain) drawn.colour = label_colour(labels[best], best);
+  for (std::size_t c = 0; bars && c < labels.size(); ++c) {
+    drawn.bars.push_back({labels[c], p[c], label_colour(labels[c], c)});
+  }
+  return drawn;
+}
+
+std::vector<Annotation> annotations(std::span<const FaceResult> faces, const std::string& head,
+                                    const LabelList& labels, bool bars) {
+  std::vector<Annotation> drawn;
+  for (const FaceResult& face : faces) drawn.push_back(annotation(face, head, labels, bars));
+  return drawn;
+}
+
+}  // namespace fer

@@ -1,0 +1,307 @@
+#include "fer/vision/face_detector.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+#include <opencv2/objdetect.hpp>
+#include <opencv2/objdetect/face.hpp>
+
+#include "fer/core/error.h"
+#include "fer/core/log.h"
+#include "fer/core/text.h"
+#include "fer/vision/mat.h"
+
+namespace fer {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kYunetFile = "face_detection_yunet_2022mar.onnx";
+constexpr const char* kCascadeFile = "haarcascade_frontalface_alt.xml";
+
+// How a detector's raw box becomes the canonical one: fitted to the frames of FER2013 training
+// images (tests/vision/face_crop_test.cpp measures what is left).
+struct Calibration {
+  float height;   // canonical height / geometric mean of the raw sides
+  float shift_y;  // downwards, in canonical heights
+};
+constexpr Calibration kYunetCalibration = {1.09f, -0.01f};
+constexpr Calibration kCascadeCalibration = {1.02f, 0.006f};
+
+Box canonical_box(const Box& raw, const Calibration& calibration) {
+  const float height = std::sqrt(raw.width * raw.height) * calibration.height;
+  const float width = 0.8f * height;
+  return {raw.x + (raw.width - width) / 2,
+          raw.y + (raw.height - height) / 2 + height * calibration.shift_y, width, height};
+}
+
+void largest_first(std::vector<Face>& faces) {
+  std::stable_sort(faces.begin(), faces.end(),
+                   [](const Face& a, const Face& b) { return a.box.height > b.box.height; });
+}
+
+// The picture so that its longer side has `side` pixels, RGB to BGR; `scale` = pixels of it a pixel
+// of the original.
+cv::Mat scaled(const Image& image, int side, double& scale) {
+  scale = static_cast<double>(side) / std::max(image.width, image.height);
+  const cv::Size size(std::max(1, static_cast<int>(std::lround(image.width * scale))),
+                      std::max(1, static_cast<int>(std::lround(image.height * scale))));
+  cv::Mat small;
+  cv::resize(as_mat(image), small, size, 0, 0, scale < 1 ? cv::INTER_AREA : cv::INTER_LINEAR);
+  return small;
+}
+
+// YuNet (Wu et al., Machine Intelligence Research 2023) through cv::FaceDetectorYN.
+class YunetDetector : public FaceDetector {
+ public:
+  explicit YunetDetector(const FaceDetectorOptions& options) : options_(options) {
+    const fs::path& model = options.model;
+    try {
+      net_ = cv::FaceDetectorYN::create(model.string(), "", {kLookSize, kLookSize}, kCandidateScore,
+                                        1.0f);
+      look_ = cv::FaceDetectorYN::create(model.string(), "", {kLookSize, kLookSize},
+                                         kCandidateScore, 1.0f);
+      detect(Image(kLookSize, kLookSize,
+                   1));  // another kind of network fails here, not at the first photo
+    } catch (const cv::Exception& error) {
+      fail_input(model.string() + ": OpenCV cannot run this as YuNet: " + trim(error.err));
+    }
+  }
+
+  std::string name() const override { return "YuNet (" + options_.model.filename().string() + ")"; }
+
+  std::vector<Face> detect(const Image& image) override {
+    double scale = 1;
+    std::vector<Face> faces;
+    for (const Candidate& found : run(*net_, scaled(image, options_.input_size, scale))) {
+      if (found.score < kSure && !confirmed(image, found, scale)) continue;
+      Face face;
+      const auto back = [&](float pixels) { return static_cast<float>(pixels / scale); };
+      face.box = canonical_box(
+          {back(found.box.x), back(found.box.y), back(found.box.width), back(found.box.height)},
+          kYunetCalibration);
+      face.score = found.score;
+      Landmarks points = found.landmarks;
+      for (Point& p : points) p = {back(p.x), back(p.y)};
+      face.roll = std::atan2(points[1].y - points[0].y, points[1].x - points[0].x);
+      face.landmarks = points;
+      faces.push_back(face);
+    }
+    largest_first(faces);
+    return faces;
+  }
+
+ private:
+  struct Candidate {
+    Box box;
+    Landmarks landmarks;
+    float score;
+  };
+  static constexpr int kLookSize = 160;
+  static constexpr float kCandidateScore = 0.3f;  // counts in the mean
+  static constexpr float kSure = 0.98f;
+
+  std::vector<Candidate> run(cv::FaceDetectorYN& net, const cv::Mat& picture) const {
+    // The network halves its input five times; smaller than 96 pixels it fails.
+    const auto padded = [](int pixels) { return std::max(96, (pixels + 31) / 32 * 32); };
+    cv::Mat input;
+    cv::copyMakeBorder(picture, input, 0, padded(picture.rows) - picture.rows, 0,
+                       padded(picture.cols) - picture.cols, cv::BORDER_CONSTANT);
+    cv::cvtColor(input, input, input.channels() == 1 ? cv::COLOR_GRAY2BGR : cv::COLOR_RGB2BGR);
+    if (net.getInputSize() != input.size()) net.setInputSize(input.size());
+    cv::Mat rows;
+    net.detect(input, rows);
+    std::vector<Candidate> candidates;
+    for (int i = 0; i < rows.rows; ++i) {
+      const float* row = rows.ptr<float>(i);
+      Candidate c{{row[0], row[1], row[2], row[3]}, {}, std::min(row[14], 1.0f)};
+      for (int k = 0; k < 5; ++k) c.landmarks[k] = {row[4 + 2 * k], row[5 + 2 * k]};
+      if (c.box.width >= 1 && c.box.height >= 1) candidates.push_back(c);
+    }
+    return merged(std::move(candidates));
+  }
+
+  // Instead of the best candidate alone, the mean of those around it: a single one is drawn to the
+  // sizes of the network's anchors and jumps by a quarter from frame to frame where two of them
+  // compete.
+  std::vector<Candidate> merged(std::vector<Candidate> candidates) const {
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+    std::vector<Candidate> found;
+    for (const Candidate& best : candidates) {
+      if (best.score < options_.score_threshold) break;
+      const auto taken = [&](const Candidate& f) {
+        return intersection_over_union(f.box, best.box) > 0.3f;
+      };
+      if (std::any_of(found.begin(), found.end(), taken)) continue;
+      Candidate mean{{}, {}, best.score};
+      float total = 0;
+      for (const Candidate& c : candidates) {
+        if (intersection_over_union(c.box, best.box) < 0.5f) continue;
+        total += c.score;
+        mean.box.x += c.score * c.box.x;
+        mean.box.y += c.score * c.box.y;
+        mean.box.width += c.score * c.box.width;
+        mean.box.height += c.score * c.box.height;
+        for (int k = 0; k < 5; ++k) {
+          mean.landmarks[k].x += c.score * c.landmarks[k].x;
+          mean.landmarks[k].y += c.score * c.landmarks[k].y;
+        }
+      }
+      mean.box = {mean.box.x / total, mean.box.y / total, mean.box.width / total,
+                  mean.box.height / total};
+      for (Point& p : mean.landmarks) p = {p.x / total, p.y / total};
+      found.push_back(mean);
+    }
+    return found;
+  }
+
+  // A face is one at any scale; what only looks like one at a certain scale is not. So a doubtful
+  // box is looked at again, larger or smaller.
+  bool confirmed(const Image& image, const Candidate& found, double scale) {
+    const float face = found.box.height < 80 ? 100.0f : 64.0f;  // pixels of it in the second look
+    const float side = kLookSize * found.box.height / face;
+    const Box around{found.box.x + (found.box.width - side) / 2,
+                     found.box.y + (found.box.height - side) / 2, side, side};
+    const auto back = [&](float pixels) { return static_cast<float>(pixels / scale); };
+    const Image patch =
+        crop(image, {back(around.x), back(around.y), back(side), back(side)}, kLookSize, kLookSize);
+    const float zoom = kLookSize / side;
+    const Box expected{(found.box.x - around.x) * zoom, (found.box.y - around.y) * zoom,
+                       found.box.width * zoom, found.box.height * zoom};
+    const auto again = run(*look_, as_mat(patch));
+    return std::any_of(again.begin(), again.end(), [&](const Candidate& c) {
+      return intersection_over_union(c.box, expected) > 0.4f;
+    });
+  }
+
+  FaceDetectorOptions options_;
+  cv::Ptr<cv::FaceDetectorYN> net_, look_;
+};
+
+// Viola and Jones' cascade as OpenCV ships it.
+class CascadeDetector : public FaceDetector {
+ public:
+  explicit CascadeDetector(const FaceDetectorOptions& options) : options_(options) {
+    bool loaded = false;
+    try {
+      loaded = cascade_.load(options.model.string());
+    } catch (const cv::Exception&) {
+    }
+    if (!loaded) fail_input(options.model.string() + ": not a cascade that OpenCV can read");
+  }
+
+  std::string name() const override {
+    return "Haar cascade (" + options_.model.filename().string() + ")";
+  }
+
+  std::vector<Face> detect(const Image& image) override {
+    const Image gray = to_gray(image);
+    double scale = 1;
+    cv::Mat small = scaled(gray, 2 * options_.input_size, scale);
+    std::vector<cv::Rect> boxes;
+    std::vector<int> levels;
+    std::vector<double> weights;
+    cascade_.detectMultiScale(small, boxes, levels, weights, 1.1, 3, 0, {}, {}, true);
+    std::vector<Face> faces;
+    for (std::size_t i = 0; i < boxes.size(); ++i) {
+      const auto back = [&](int pixels) { return static_cast<float>(pixels / scale); };
+      Face face;
+      face.box = canonical_box(
+          {back(boxes[i].x), back(boxes[i].y), back(boxes[i].width), back(boxes[i].height)},
+          kCascadeCalibration);
+      face.score = static_cast<float>(1 / (1 + std::exp(-weights[i])));
+      faces.push_back(face);
+    }
+    largest_first(faces);
+    return faces;
+  }
+
+ private:
+  FaceDetectorOptions options_;
+  cv::CascadeClassifier cascade_;
+};
+
+fs::path find_yunet() {
+  if (const char* named = std::getenv("FER_YUNET"); named != nullptr && *named != '\0') {
+    if (!fs::is_regular_file(named))
+      fail_input(std::string("FER_YUNET names '") + named + "', which is no file");
+    return named;
+  }
+  return find_data_file(kYunetFile);
+}
+
+fs::path find_cascade() {
+  for (const char* root : {"/usr/share", "/usr/local/share"}) {
+    for (const char* folder : {"opencv4", "opencv", "OpenCV"}) {
+      const fs::path file = fs::path(root) / folder / "haarcascades" / kCascadeFile;
+      if (fs::is_regular_file(file)) return file;
+    }
+  }
+  return find_data_file(kCascadeFile);
+}
+
+}  // namespace
+
+FaceDetectorOptions resolve_face_detector(const FaceDetectorOptions& options) {
+  const std::vector<std::string> kinds = {"auto", "yunet", "haar"};
+  if (std::find(kinds.begin(), kinds.end(), options.kind) == kinds.end()) {
+    fail_input("no face detector is called '" + options.kind + "': " + join(kinds, ", ") +
+               did_you_mean(options.kind, kinds));
+  }
+  if (options.input_size < 64 || options.input_size > 4096) {
+    fail_input(
+        format("a detector input of %d pixels: 64 to 4096 are possible", options.input_size));
+  }
+  FaceDetectorOptions found = options;
+  if (!found.model.empty()) {
+    if (!fs::is_regular_file(found.model))
+      fail_input(found.model.string() + ": no such face detector model");
+    const bool cascade = to_lower(found.model.extension().string()) == ".xml";
+    if (found.kind == "auto") found.kind = cascade ? "haar" : "yunet";
+    return found;
+  }
+  if (options.kind != "haar") {
+    found.model = find_yunet();
+    found.kind = "yunet";
+    if (!found.model.empty()) return found;
+    if (options.kind == "yunet") {
+      fail_input(std::string("YuNet's model ") + kYunetFile +
+                 " was not found; name it by --detector-model or FER_YUNET");
+    }
+  }
+  found.model = find_cascade();
+  found.kind = "haar";
+  if (found.model.empty()) {
+    fail_input(std::string("no face detector: neither ") + kYunetFile + " nor " + kCascadeFile +
+               " (Debian package opencv-data) was found; name one by --detector-model");
+  }
+  if (options.kind == "auto") {
+    log_warning("YuNet's model was not found, so faces are looked for by the weaker " +
+                found.model.filename().string());
+  }
+  return found;
+}
+
+std::unique_ptr<FaceDetector> create_face_detector(const FaceDetectorOptions& options) {
+  quiet_opencv();
+  const FaceDetectorOptions found = resolve_face_detector(options);
+  if (found.kind == "yunet") return std::make_unique<YunetDetector>(found);
+  return std::make_unique<CascadeDetector>(found);
+}
+
+fs::path find_data_file(const std::string& name) {
+  std::error_code unknown;
+  fs::path folder = fs::read_symlink("/proc/self/exe", unknown).parent_path();
+  for (int level = 0; level < 5 && !folder.empty(); ++level, folder = folder.parent_path()) {
+    for (const char* data : {"share/fer", "models"}) {
+      if (fs::path file = folder / data / name; fs::is_regular_file(file, unknown)) return file;
+    }
+  }
+  return {};
+}
+
+}  // namespace fer

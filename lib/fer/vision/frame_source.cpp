@@ -1,0 +1,189 @@
+#include "fer/vision/frame_source.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <opencv2/core.hpp>
+#include <opencv2/videoio.hpp>
+
+#include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/text.h"
+#include "fer/vision/image_io.h"
+#include "fer/vision/input_list.h"
+#include "fer/vision/mat.h"
+
+namespace fer {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class CaptureSource : public FrameSource {
+ public:
+  explicit CaptureSource(const FrameSourceOptions& options) {
+    const std::string& source = options.source;
+    long long index = 0;
+    const bool numbered = parse_int(source, index);
+    const bool camera = numbered || source.starts_with("/dev/");
+    const bool address = source.find("://") != std::string::npos;
+    live_ = camera || address;
+    name_ = numbered ? "camera " + source : address ? without_password(source) : source;
+    if (numbered && (index < 0 || index > 255)) fail_input("no camera is numbered " + source);
+
+    quiet_opencv();
+    ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);  // AV_LOG_QUIET, unless the user wants to see it
+    const int milliseconds = static_cast<int>(options.timeout * 1000);
+    try {
+      if (numbered) {
+        capture_.open(static_cast<int>(index), cv::CAP_V4L2);
+      } else if (camera) {
+        capture_.open(source, cv::CAP_V4L2);
+      } else {
+        std::vector<int> limits;
+        if (address)
+          limits = {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC,
+                    milliseconds};
+        capture_.open(source, cv::CAP_FFMPEG, limits);
+      }
+      if (!capture_.isOpened())
+        fail_input(name_ + (live_ ? ": cannot be opened" : ": not a video that can be read"));
+      if (camera) {
+        if (options.width > 0) capture_.set(cv::CAP_PROP_FRAME_WIDTH, options.width);
+        if (options.height > 0) capture_.set(cv::CAP_PROP_FRAME_HEIGHT, options.height);
+        if (options.fps > 0) capture_.set(cv::CAP_PROP_FPS, options.fps);
+      }
+      const double fps = capture_.get(cv::CAP_PROP_FPS),
+                   count = capture_.get(cv::CAP_PROP_FRAME_COUNT);
+      if (fps > 0 && fps < 1000) fps_ = fps;
+      if (!live_ && count > 0 && count < 1e12) count_ = static_cast<std::int64_t>(count);
+    } catch (const cv::Exception& error) {
+      fail_input(name_ + ": cannot be opened: " + trim(error.err));
+    }
+  }
+
+  std::string name() const override { return name_; }
+  bool live() const override { return live_; }
+  double fps() const override { return fps_; }
+  std::int64_t frame_count() const override { return count_; }
+
+  std::optional<Frame> next() override {
+    if (!grab()) return std::nullopt;
+    Frame frame;
+    frame.index = index_++;
+    frame.time = time_;
+    cv::Mat mat;
+    try {
+      if (!capture_.retrieve(mat))
+        fail_runtime(name_ +
+                     format(": frame %lld cannot be decoded", static_cast<long long>(frame.index)));
+    } catch (const cv::Exception& error) {
+      fail_runtime(name_ + ": " + trim(error.err));
+    }
+    frame.image = from_bgr(mat);
+    return frame;
+  }
+
+  bool skip() override {
+    if (!grab()) return false;
+    ++index_;
+    return true;
+  }
+
+ private:
+  // Credentials in an address reach no log.
+  static std::string without_password(const std::string& address) {
+    const std::size_t begin = address.find("://") + 3, at = address.find('@', begin);
+    if (at == std::string::npos || at > address.find('/', begin)) return address;
+    return address.substr(0, begin) + address.substr(at + 1);
+  }
+
+  bool grab() {
+    bool grabbed = false;
+    try {
+      grabbed = capture_.grab();
+    } catch (const cv::Exception&) {
+    }
+    if (!grabbed && live_) fail_runtime(name_ + ": no more frames; the connection is lost");
+    if (!grabbed) return false;
+    if (live_) {
+      time_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened_).count();
+    } else {
+      // Where the container has no times the frames are counted.
+      const double stamp = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
+      const double counted = fps_ > 0 ? static_cast<double>(index_) / fps_ : 0;
+      time_ = index_ == 0 || stamp > time_ ? std::max(stamp, 0.0) : std::max(time_, counted);
+    }
+    return true;
+  }
+
+  cv::VideoCapture capture_;
+  std::string name_;
+  bool live_ = false;
+  double fps_ = 0;
+  std::int64_t count_ = -1;
+  std::int64_t index_ = 0;
+  double time_ = 0;
+  std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
+};
+
+class FolderSource : public FrameSource {
+ public:
+  explicit FolderSource(const FrameSourceOptions& options)
+      : folder_(options.source),
+        fps_(options.fps > 0 ? options.fps : 25),
+        files_(image_files(folder_)) {
+    if (files_.empty()) fail_input(folder_ + ": the folder has no image in it");
+  }
+  std::string name() const override { return folder_; }
+  bool live() const override { return false; }
+  double fps() const override { return fps_; }
+  std::int64_t frame_count() const override { return static_cast<std::int64_t>(files_.size()); }
+  std::optional<Frame> next() override {
+    if (at_ >= files_.size()) return std::nullopt;
+    const auto index = static_cast<std::int64_t>(at_++);
+    return Frame{to_rgb(read_image(files_[static_cast<std::size_t>(index)])), index,
+                 static_cast<double>(index) / fps_};
+  }
+  bool skip() override { return at_ < files_.size() && ++at_ > 0; }
+
+ private:
+  std::string folder_;
+  double fps_;
+  std::vector<fs::path> files_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<FrameSource> open_frame_source(const FrameSourceOptions& options) {
+  std::error_code unknown;
+  if (fs::is_directory(options.source, unknown)) return std::make_unique<FolderSource>(options);
+  const bool file = options.source.find("://") == std::string::npos &&
+                    !options.source.starts_with("/dev/") &&
+                    options.source.find_first_not_of("0123456789") != std::string::npos;
+  if (file && !fs::exists(options.source, unknown))
+    fail_input(options.source + ": no such file, folder or camera");
+  return std::make_unique<CaptureSource>(options);
+}
+
+std::vector<Camera> list_cameras() {
+  std::vector<Camera> cameras;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator("/sys/class/video4linux", none)) {
+    const std::string device = entry.path().filename().string();
+    long long index = 0;
+    if (!device.starts_with("video") || !parse_int(device.substr(5), index)) continue;
+    // A camera has further nodes, for its metadata; the first carries the picture.
+    if (fs::exists(entry.path() / "index") && trim(read_text_file(entry.path() / "index")) != "0")
+      continue;
+    cameras.push_back(
+        {static_cast<int>(index), "/dev/" + device, trim(read_text_file(entry.path() / "name"))});
+  }
+  std::sort(cameras.begin(), cameras.end(),
+            [](const Camera& a, const Camera& b) { return a.index < b.index; });
+  return cameras;
+}
+
+}  // namespace fer

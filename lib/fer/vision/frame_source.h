@@ -1,0 +1,56 @@
+// Pictures that follow each other: a camera, a video file, a network stream or a folder of images.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fer/core/image.h"
+
+namespace fer {
+
+struct Frame {
+  Image image;             // RGB
+  std::int64_t index = 0;  // 0, 1, 2 ... as the source delivers them
+  double time = 0;  // seconds: of the recording for files, since opening for cameras and streams
+};
+
+struct FrameSourceOptions {
+  std::string source =
+      "0";        // camera index, /dev/video*, rtsp:// or http:// address, video file, folder
+  int width = 0;  // asked of a camera; 0: its own choice
+  int height = 0;
+  double fps = 0;  // asked of a camera; of a folder of images: what their times count by (0: 25)
+  double timeout = 5;  // seconds without a frame after which a camera or stream counts as lost
+};
+
+class FrameSource {
+ public:
+  virtual ~FrameSource() = default;
+  virtual std::string name() const = 0;  // "camera 0", "clip.mp4"
+  // A camera or a stream: it has no end, and what is not read in time is gone.
+  virtual bool live() const = 0;
+  virtual double fps() const = 0;  // 0: unknown
+  virtual std::int64_t frame_count()
+      const = 0;  // an estimate for files; -1: unknown or without end
+  // The next frame; nothing at the end of a file or folder. Throws kRuntime when a camera or stream
+  // is lost (open it again) and kInput on an image file that cannot be read (the next call goes
+  // on).
+  virtual std::optional<Frame> next() = 0;
+  // Passes over a frame, cheaper than next() where nothing need be decoded; false at the end.
+  virtual bool skip() = 0;
+};
+
+// Throws kInput, naming the source and what is wrong, when it cannot be opened.
+std::unique_ptr<FrameSource> open_frame_source(const FrameSourceOptions& options);
+
+struct Camera {
+  int index = 0;
+  std::string device;  // /dev/video0
+  std::string name;    // what the driver calls it
+};
+std::vector<Camera> list_cameras();
+
+}  // namespace fer

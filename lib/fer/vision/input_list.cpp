@@ -1,0 +1,165 @@
+#include "fer/vision/input_list.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <istream>
+#include <memory>
+
+#include "fer/core/error.h"
+#include "fer/core/text.h"
+#include "fer/data/image_files.h"
+
+namespace fer {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has_video_extension(const fs::path& path) {
+  static constexpr std::array kExtensions = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
+                                             ".avi", ".mpg", ".mpeg", ".ogv", ".flv"};
+  const std::string extension = to_lower(path.extension().string());
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+bool digit(char c) { return c >= '0' && c <= '9'; }
+
+template <typename Keep>
+std::vector<fs::path> entries(const fs::path& folder, const Keep& keep) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (keep(*entry)) found.push_back(entry->path());
+  }
+  if (error) fail_input("the folder cannot be read: " + error.message());
+  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
+    return natural_less(a.string(), b.string());
+  });
+  return found;
+}
+
+std::function<std::optional<std::string>()> each(std::vector<std::string> values) {
+  return [values = std::move(values), at = std::size_t{0}]() mutable -> std::optional<std::string> {
+    if (at >= values.size()) return std::nullopt;
+    return values[at++];
+  };
+}
+
+std::optional<std::string> next_line(std::istream& stream) {
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!line.empty()) return line;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> matches(const std::string& pattern) {
+  std::vector<std::string> found;
+  glob_t result{};
+  if (::glob(pattern.c_str(), GLOB_TILDE | GLOB_BRACE, nullptr, &result) == 0) {
+    found.assign(result.gl_pathv, result.gl_pathv + result.gl_pathc);
+    std::sort(found.begin(), found.end(), natural_less);
+  }
+  ::globfree(&result);
+  return found;
+}
+
+}  // namespace
+
+InputList::InputList(std::vector<std::string> arguments, bool recursive, std::istream& input)
+    : arguments_(std::move(arguments)), recursive_(recursive), input_(&input) {
+  open_.push_back(each(arguments_));
+}
+
+InputList::Source InputList::folder(const fs::path& path) const {
+  const auto paths = entries(path, [this](const fs::directory_entry& entry) {
+    std::error_code broken;
+    // A link to a folder may lead back up.
+    if (entry.is_directory(broken)) return recursive_ && !entry.is_symlink(broken);
+    return has_image_extension(entry.path()) || has_video_extension(entry.path());
+  });
+  std::vector<std::string> names(paths.size());
+  std::transform(paths.begin(), paths.end(), names.begin(),
+                 [](const fs::path& p) { return p.string(); });
+  return each(std::move(names));
+}
+
+InputList::Source InputList::open(const std::string& argument) const {
+  std::error_code none;
+  if (argument == "-") return [input = input_] { return next_line(*input); };
+  if (fs::is_directory(argument, none)) return folder(argument);
+  if (fs::exists(argument, none)) {
+    if (to_lower(fs::path(argument).extension().string()) != ".txt") return {};
+    auto list = std::make_shared<std::ifstream>(argument);
+    if (!*list) fail_input("the list cannot be read");
+    return [list, folder = fs::path(argument).parent_path()]() -> std::optional<std::string> {
+      const auto line = next_line(*list);
+      std::error_code missing;
+      if (!line || fs::exists(*line, missing) || !fs::exists(folder / *line, missing)) return line;
+      return (folder / *line).string();
+    };
+  }
+  if (argument.find_first_of("*?[{") == std::string::npos ||
+      argument.find("://") != std::string::npos)
+    return {};
+  auto found = matches(argument);
+  return found.empty() ? Source{} : each(std::move(found));
+}
+
+std::optional<Input> InputList::next() {
+  while (!open_.empty()) {
+    const auto path = open_.back()();
+    if (!path) {
+      open_.pop_back();
+      continue;
+    }
+    try {
+      Source source = open(*path);
+      if (!source) return Input{*path, ""};
+      open_.push_back(std::move(source));
+    } catch (const Error& error) {
+      return Input{*path, error.what()};
+    }
+  }
+  return std::nullopt;
+}
+
+std::int64_t InputList::count() const {
+  if (std::find(arguments_.begin(), arguments_.end(), "-") != arguments_.end()) return -1;
+  InputList copy(arguments_, recursive_, *input_);
+  std::int64_t n = 0;
+  while (copy.next()) ++n;
+  return n;
+}
+
+std::vector<fs::path> image_files(const fs::path& folder) {
+  return entries(
+      folder, [](const fs::directory_entry& entry) { return has_image_extension(entry.path()); });
+}
+
+bool natural_less(const std::string& a, const std::string& b) {
+  std::size_t i = 0, j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (digit(a[i]) && digit(b[j])) {
+      const auto number = [](const std::string& text, std::size_t& at) {
+        while (at + 1 < text.size() && text[at] == '0' && digit(text[at + 1])) ++at;
+        const std::size_t begin = at;
+        while (at < text.size() && digit(text[at])) ++at;
+        return std::string_view(text).substr(begin, at - begin);
+      };
+      const std::string_view x = number(a, i), y = number(b, j);
+      if (x != y) return x.size() != y.size() ? x.size() < y.size() : x < y;
+    } else {
+      if (a[i] != b[j]) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
+      ++i;
+      ++j;
+    }
+  }
+  return a.size() - i != b.size() - j ? a.size() - i < b.size() - j : a < b;
+}
+
+}  // namespace fer

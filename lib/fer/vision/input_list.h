@@ -1,0 +1,55 @@
+// What a program was asked to work on, one path at a time: files, folders, globs, lists, standard
+// input.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fer {
+
+struct Input {
+  std::string path;
+  std::string error;  // why a folder or list cannot be read; empty for anything else
+};
+
+// An argument is, in this order of trial, "-" (a path a line on standard input), a folder (its
+// image and video files by extension, in natural order), a list (a .txt file with a path a line;
+// one that leads nowhere from here is taken from the list's folder), a file or an address, or a
+// glob pattern. Folders and lists are read when their turn comes, so that a million files cost no
+// memory.
+class InputList {
+ public:
+  // input: what "-" reads.
+  InputList(std::vector<std::string> arguments, bool recursive, std::istream& input);
+
+  // The next path; nothing at the end. One that leads nowhere comes back as it is: opening it gives
+  // the error, in its place.
+  std::optional<Input> next();
+
+  // How many next() gives in all, by going through all of it; -1 with standard input among them.
+  std::int64_t count() const;
+
+ private:
+  using Source = std::function<std::optional<std::string>()>;
+  // A source behind the argument, or none when it is a path itself.
+  Source open(const std::string& argument) const;
+  Source folder(const std::filesystem::path& path) const;
+
+  std::vector<std::string> arguments_;
+  bool recursive_;
+  std::istream* input_;
+  std::vector<Source> open_;  // the innermost last
+};
+
+// The image files of a folder by extension, in natural order.
+std::vector<std::filesystem::path> image_files(const std::filesystem::path& folder);
+
+// "img2" before "img10", else by bytes.
+bool natural_less(const std::string& a, const std::string& b);
+
+}  // namespace fer

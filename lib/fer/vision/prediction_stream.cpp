@@ -1,0 +1,169 @@
+#include "fer/vision/prediction_stream.h"
+
+#include <array>
+#include <fstream>
+#include <new>
+
+#include "fer/core/error.h"
+#include "fer/core/parallel.h"
+#include "fer/vision/frame_source.h"
+#include "fer/vision/ordered_map.h"
+
+namespace fer {
+
+namespace {
+
+// What a worker gets: a path to decode, or a frame of a video that is decoded already.
+struct Item {
+  std::string path;
+  std::optional<Frame> frame;
+  std::string error;
+};
+
+struct Found {
+  Prediction prediction;
+  std::vector<FaceCrop> faces;
+};
+
+std::string without_path(const std::string& message, const std::string& path) {
+  return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
+}
+
+bool is_video(const std::string& path) {
+  if (path.find("://") != std::string::npos) return true;
+  std::array<char, 512> head{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), head.size());
+  return looks_like_video({reinterpret_cast<const std::uint8_t*>(head.data()),
+                           static_cast<std::size_t>(file.gcount())});
+}
+
+// Paths one by one, and videos frame by frame.
+class ItemSource {
+ public:
+  ItemSource(InputList inputs, int every) : inputs_(std::move(inputs)), every_(every) {}
+
+  std::optional<Item> operator()() {
+    for (;;) {
+      if (!video_) {
+        const auto input = inputs_.next();
+        if (!input) return std::nullopt;
+        path_ = input->path;
+        if (!input->error.empty() || !is_video(path_)) return Item{path_, {}, input->error};
+      }
+      try {
+        if (!video_) {
+          FrameSourceOptions options;
+          options.source = path_;
+          video_ = open_frame_source(options);
+        } else {
+          for (int i = 1; i < every_; ++i) video_->skip();
+        }
+        if (auto frame = video_->next()) return Item{path_, std::move(frame), {}};
+        video_.reset();
+      } catch (const Error& error) {
+        video_.reset();
+        return Item{path_, {}, without_path(error.what(), path_)};
+      }
+    }
+  }
+
+ private:
+  InputList inputs_;
+  int every_;
+  std::string path_;
+  std::shared_ptr<FrameSource> video_;
+};
+
+// One for each thread.
+class Finder {
+ public:
+  Finder(const Recognizer& recognizer, const PredictionOptions& options)
+      : recognizer_(&recognizer), options_(options) {
+    if (!options.crops) detector_ = recognizer.make_detector();
+  }
+
+  Found operator()(Item item) {
+    Found found;
+    Prediction& prediction = found.prediction;
+    prediction.path = item.path;
+    prediction.error = item.error;
+    if (item.frame) {
+      prediction.frame = item.frame->index;
+      prediction.time = item.frame->time;
+    }
+    if (!prediction.error.empty()) return found;
+    try {
+      Image image =
+          item.frame ? std::move(item.frame->image) : read_image(item.path, options_.limits);
+      if (options_.crops) {
+        found.faces.push_back(recognizer_->whole_image(image));
+      } else {
+        found.faces = recognizer_->find_faces(image, *detector_);
+      }
+      prediction.width = image.width;
+      prediction.height = image.height;
+      if (options_.keep_images) prediction.image = std::move(image);
+    } catch (const std::bad_alloc&) {
+      prediction.error = "not enough memory for it";
+    } catch (const std::exception& error) {
+      prediction.error = without_path(error.what(), item.path);
+    }
+    return found;
+  }
+
+ private:
+  const Recognizer* recognizer_;
+  PredictionOptions options_;
+  std::shared_ptr<FaceDetector> detector_;
+};
+
+}  // namespace
+
+struct PredictionStream::Pipeline {
+  OrderedMap<Item, Found> found;
+};
+
+PredictionStream::PredictionStream(Recognizer& recognizer, InputList inputs,
+                                   const PredictionOptions& options)
+    : recognizer_(recognizer) {
+  if (options.every < 1)
+    fail_input("every " + std::to_string(options.every) + "th frame: at least 1");
+  const int threads = options.threads > 0 ? options.threads : hardware_threads();
+  // Room for a batch from small images, few enough of large ones.
+  const int window = 2 * threads + 8;
+  pipeline_.reset(new Pipeline{{ItemSource(std::move(inputs), options.every),
+                                [&recognizer, options] { return Finder(recognizer, options); },
+                                threads, window}});
+}
+
+PredictionStream::~PredictionStream() = default;
+
+std::optional<Prediction> PredictionStream::next() {
+  if (answered_.empty()) {
+    // Whatever is ready shares a batch, and nothing waits for a batch to fill.
+    std::vector<Found> batch;
+    std::size_t faces = 0;
+    const auto batch_size = static_cast<std::size_t>(recognizer_.options().batch_size);
+    for (auto found = pipeline_->found.next(); found; found = pipeline_->found.next_if_ready()) {
+      faces += found->faces.size();
+      batch.push_back(std::move(*found));
+      if (faces >= batch_size) break;
+    }
+    std::vector<FaceCrop*> pending;
+    for (Found& found : batch) {
+      for (FaceCrop& face : found.faces) pending.push_back(&face);
+    }
+    recognizer_.answer(pending);
+    for (Found& found : batch) {
+      for (FaceCrop& face : found.faces) found.prediction.faces.push_back(std::move(face.result));
+      answered_.push_back(std::move(found.prediction));
+    }
+  }
+  if (answered_.empty()) return std::nullopt;
+  Prediction prediction = std::move(answered_.front());
+  answered_.pop_front();
+  return prediction;
+}
+
+}  // namespace fer

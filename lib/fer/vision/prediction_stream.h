@@ -1,0 +1,53 @@
+// Answers for any number of images and videos: decoded and searched on all cores, classified in
+// batches across images, handed out in the order of the input, with memory for a few of them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fer/vision/image_io.h"
+#include "fer/vision/input_list.h"
+#include "fer/vision/recognizer.h"
+
+namespace fer {
+
+struct Prediction {
+  std::string path;
+  std::int64_t frame = -1;  // of a video; -1 for an image
+  double time = 0;          // of a video, in seconds
+  int width = 0;            // 0 with an error
+  int height = 0;
+  std::vector<FaceResult> faces;  // largest first
+  std::string error;  // why there is no answer, without the path; empty when there is one
+  Image image;        // only with keep_images
+};
+
+struct PredictionOptions {
+  bool crops = false;        // each image is a face already
+  int every = 1;             // of a video: each n-th frame
+  bool keep_images = false;  // to draw on them or to cut faces out
+  int threads = 0;           // for decoding and searching; 0: hardware_threads()
+  ImageLimits limits;
+};
+
+class PredictionStream {
+ public:
+  // The recognizer is used by next() alone and must outlive the stream.
+  PredictionStream(Recognizer& recognizer, InputList inputs, const PredictionOptions& options = {});
+  ~PredictionStream();
+
+  // A file that cannot be read is a Prediction with an error. Nothing at the end.
+  std::optional<Prediction> next();
+
+ private:
+  struct Pipeline;
+  Recognizer& recognizer_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::deque<Prediction> answered_;
+};
+
+}  // namespace fer

@@ -1,0 +1,52 @@
+// The expressions of a video over time: as numbers, as subtitles, as a picture.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fer/core/emotion.h"
+#include "fer/core/image.h"
+#include "fer/vision/prediction_stream.h"
+
+namespace fer {
+
+class Timeline {
+ public:
+  // labels: of the head whose probabilities are added.
+  Timeline(std::string head, LabelList labels)
+      : head_(std::move(head)), labels_(std::move(labels)) {}
+
+  // A frame, in the order of time; the largest face that has an answer counts.
+  void add(const Prediction& prediction);
+
+  // A line a frame: frame, time, faces, label, confidence and each label's probability.
+  std::string csv() const;
+  // Subtitles (SubRip): the mean of half a second at a time, equal neighbours joined.
+  std::string srt() const;
+  // Probabilities stacked over time, white where there was no face.
+  Image picture() const;
+  // One of the three by the name's extension: .csv, .srt or .png.
+  void write(const std::filesystem::path& path) const;
+
+ private:
+  struct Point {
+    std::int64_t frame = 0;
+    double time = 0;
+    std::size_t faces = 0;
+    std::vector<float> probabilities;  // empty: no face with an answer
+  };
+  double duration() const;
+  // The mean of the answers in [begin, end); nothing without any.
+  std::optional<std::vector<float>> mean(double begin, double end) const;
+
+  std::string head_;
+  LabelList labels_;
+  std::vector<Point> points_;
+};
+
+// Throws kInput unless the extension is one that Timeline::write knows.
+void check_timeline_path(const std::filesystem::path& path);
+
+}  // namespace fer

@@ -1,0 +1,87 @@
+#include "fer/vision/input_list.h"
+
+#include <sstream>
+
+#include "fer/core/file.h"
+#include "support.h"
+#include "support/temp_folder.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+void touch(const std::filesystem::path& path) {
+  make_directories(path.parent_path());
+  write_file_atomically(path, std::string_view("x"));
+}
+
+struct Listed {
+  std::vector<std::string> paths;
+  std::vector<std::string> errors;
+};
+
+Listed list(std::vector<std::string> arguments, bool recursive = false,
+            const std::string& standard_input = "") {
+  std::istringstream input(standard_input);
+  InputList inputs(std::move(arguments), recursive, input);
+  const std::int64_t count = inputs.count();
+  Listed listed;
+  while (const auto next = inputs.next()) {
+    listed.paths.push_back(next->path);
+    if (!next->error.empty()) listed.errors.push_back(next->error);
+  }
+  if (count >= 0) CHECK(count == static_cast<std::int64_t>(listed.paths.size()));
+  return listed;
+}
+
+}  // namespace
+
+TEST_CASE("a folder gives its images and videos in natural order, subfolders only when asked") {
+  const TempFolder folder;
+  for (const char* name : {"img10.png", "img2.JPG", "img1.webp", "notes.md", "clip.mp4",
+                           "sub/deep.png", "sub/.hidden"}) {
+    touch(folder / name);
+  }
+  const std::string root = folder.path().string();
+  CHECK(list({root}).paths == std::vector<std::string>{root + "/clip.mp4", root + "/img1.webp",
+                                                       root + "/img2.JPG", root + "/img10.png"});
+  CHECK(list({root}, true).paths.back() == root + "/sub/deep.png");
+  CHECK(list({root}, true).paths.size() == 5);
+  CHECK(image_files(folder.path()).size() == 3);
+  std::filesystem::create_directory_symlink(folder.path(), folder / "sub/loop");
+  CHECK(list({root}, true).paths.size() == 5);
+}
+
+TEST_CASE("a glob, a list, standard input and plain paths keep the order of the command line") {
+  const TempFolder folder;
+  for (const char* name : {"a1.png", "a2.png", "b.png"}) touch(folder / name);
+  const std::string root = folder.path().string();
+  write_file_atomically(folder / "list.txt", std::string_view("b.png\n\n/nowhere/c.png\r\n"));
+  const Listed listed =
+      list({root + "/b.png", root + "/a*.png", root + "/list.txt", "-", "missing.png"}, false,
+           "x.png\ny z.png\n");
+  CHECK(listed.paths == std::vector<std::string>{
+                            root + "/b.png", root + "/a1.png", root + "/a2.png", root + "/b.png",
+                            "/nowhere/c.png", "x.png", "y z.png", "missing.png"});
+}
+
+TEST_CASE("a file whose name looks like a glob is itself, and a glob without a match comes back") {
+  const TempFolder folder;
+  touch(folder / "photo[1].png");
+  const std::string name = (folder / "photo[1].png").string();
+  CHECK(list({name}).paths == std::vector{name});
+  CHECK(list({"/nowhere/*.png"}).paths == std::vector<std::string>{"/nowhere/*.png"});
+  CHECK(list({"rtsp://host/a?b=1"}).paths == std::vector<std::string>{"rtsp://host/a?b=1"});
+}
+
+TEST_CASE("numbers in names are ordered by value") {
+  CHECK(natural_less("img2", "img10"));
+  CHECK_FALSE(natural_less("img10", "img2"));
+  CHECK(natural_less("a", "b"));
+  CHECK(natural_less("a1b2", "a1b10"));
+  CHECK(natural_less("a01", "a1"));
+  CHECK_FALSE(natural_less("a1", "a01"));
+  CHECK_FALSE(natural_less("x", "x"));
+  CHECK(natural_less("99999999999999999998", "99999999999999999999"));
+}
