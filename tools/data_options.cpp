@@ -65,7 +65,7 @@ DatasetOptions dataset_options(const DataFlags& flags, int image_size) {
   }
   options.skip_broken = flags.on_error == "skip";
 #if FER_HAVE_VISION
-  options.decoder = image_file_decoder();
+  options.decoder = image_decoder();
 #endif
   return options;
 }

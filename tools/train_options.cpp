@@ -50,7 +50,7 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--epochs", "train.epochs", &t.epochs, "passes over the training data");
   o.add("-b,--batch-size", "train.batch_size", &t.batch_size, "images a step");
   o.add("--opt", "train.opt", &t.opt, "adam, adamw, sgd (Nesterov momentum)");
-  o.add("--lr", "train.lr", &t.lr, "peak learning rate; 0: adam, adamw .001, sgd .1");
+  o.add("--lr", "train.lr", &t.lr, "peak learning rate; 0: adam, adamw .002, sgd .1");
   o.add("--weight-decay", "train.weight_decay", &t.weight_decay, "of weights; below 0: adam, sgd 1e-4, adamw .05");
   o.add("--momentum", "train.momentum", &t.momentum, "sgd");
   o.add("--beta1", "train.beta1", &t.beta1, "adam, adamw");

@@ -112,10 +112,6 @@ const std::string& GraphModule::device() const { return impl_->device; }
 void GraphModule::initialise(std::uint64_t seed) {
   at::NoGradGuard no_grad;
   const auto& nodes = impl_->graph.nodes();
-  std::vector<bool> ends_branch(nodes.size(), false);
-  for (const Node& node : nodes) {
-    if (std::holds_alternative<op::Add>(node.operation)) ends_branch[node.inputs[0]] = true;
-  }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     for (const Parameter& parameter : impl_->graph.parameters(static_cast<int>(i))) {
       Fingerprint name;
@@ -135,8 +131,7 @@ void GraphModule::initialise(std::uint64_t seed) {
         const double bound = 1.0 / std::sqrt(fan_in);
         for (float& v : values) v = static_cast<float>(rng.uniform(-bound, bound));
       } else if (is_weight || parameter.name.ends_with(".running_var")) {
-        const bool zero = is_weight && ends_branch[i];
-        std::fill(values.begin(), values.end(), zero ? 0.0f : 1.0f);
+        std::fill(values.begin(), values.end(), 1.0f);
       }
       impl_->tensors[impl_->index.at(parameter.name)].copy_(
           to_torch(HostTensor::from_floats(parameter.shape, values)));

@@ -36,9 +36,9 @@ class GraphModule {
   const Graph& graph() const;
   const std::string& device() const;
 
-  // Convolutions He-normal by fan-out (He et al. 2015), linear layers uniform in 1/sqrt(fan-in), batch norm
-  // 1 and 0, but 0 for the last one of a residual branch (Goyal et al. 2017), so that a block starts as
-  // the identity. A parameter's numbers depend on (seed, its name) alone.
+  // Convolutions He-normal by fan-out (He et al. 2015), linear layers uniform in 1/sqrt(fan-in), batch
+  // norm 1 and 0. Not 0 for the last one of a residual branch: on a few thousand faces such nets sit at
+  // chance for epochs. A parameter's numbers depend on (seed, its name) alone.
   void initialise(std::uint64_t seed);
   void load(const TensorMap& weights);  // throws kInput on a missing, surplus or misshapen tensor
   TensorMap save() const;               // F32 on the host

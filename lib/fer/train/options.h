@@ -8,11 +8,11 @@
 namespace fer {
 
 struct TrainOptions {
-  int epochs = 40;
+  int epochs = 22;
   int batch_size = 128;
   std::uint64_t seed = 0;         // of initialisation, order, augmentation and dropout
   std::string opt = "adam";       // adam, adamw (Loshchilov & Hutter 2019), sgd (Nesterov momentum)
-  double lr = 0.0;                // peak learning rate; 0: adam, adamw 1e-3, sgd .1
+  double lr = 0.0;                // peak learning rate; 0: adam, adamw 2e-3, sgd .1
   double weight_decay = -1.0;     // of weights, not of biases and batch norm; < 0: adam, sgd 1e-4, adamw .05
   double momentum = 0.9;          // sgd
   double beta1 = 0.9, beta2 = 0.999;  // adam, adamw

@@ -53,7 +53,7 @@ void check(const TrainOptions& o) {
 
 double effective_lr(const TrainOptions& o) {
   if (o.lr > 0) return o.lr;
-  return o.opt == "sgd" ? 0.1 : 1e-3;
+  return o.opt == "sgd" ? 0.1 : 2e-3;
 }
 
 double effective_weight_decay(const TrainOptions& o) {

@@ -1,0 +1,52 @@
+# Shared by the scripts: building, timing, test data. Sourced, not run.
+
+times=()
+
+# timed <name> <command...>: runs it and remembers how long it took.
+timed() {
+  local name=$1 start=$SECONDS status=0
+  shift
+  "$@" || status=$?
+  times+=("$(printf '%-14s %4d s' "$name" $((SECONDS - start)))")
+  return $status
+}
+
+report_times() {
+  echo
+  printf '%s\n' "${times[@]}"
+}
+
+# build_targets <target...>: the release preset with all cores, as many jobs as memory allows (a torch file
+# takes about 1 GB).
+build_targets() {
+  local by_memory jobs
+  by_memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
+  jobs=$(nproc)
+  [ "$by_memory" -ge "$jobs" ] || jobs=$((by_memory > 0 ? by_memory : 1))
+  cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; return 1; }
+  grep 'fer:' build-configure.log || true
+  rm -f build-configure.log
+  local targets=()
+  for target in "$@"; do targets+=(--target "$target"); done
+  cmake --build --preset release -j "$jobs" "${targets[@]}"
+}
+
+# prepare_test_data <source> <folder>: unpacks FER2013 and links what lies beside it, once.
+prepare_test_data() {
+  local source=$1 folder=$2 file
+  mkdir -p "$folder"
+  if [ -z "$source" ]; then
+    echo "FER_DATA_DIR is not set: tests on FER2013 and YuNet will be skipped"
+    return 0
+  fi
+  if [ ! -s "$folder/fer2013.csv" ]; then
+    file=$(find "$source" -name fer2013.csv -o -name fer2013.csv.xz | sort | head -n 1)
+    case "$file" in
+      *.xz) xz -dc "$file" >"$folder/fer2013.csv.part" && mv "$folder/fer2013.csv.part" "$folder/fer2013.csv" ;;
+      ?*) ln -sf "$file" "$folder/fer2013.csv" ;;
+    esac
+  fi
+  for file in fer2013new.csv face_detection_yunet_2022mar.onnx; do
+    [ -e "$folder/$file" ] || find "$source" -name "$file" -exec ln -sf {} "$folder/$file" \;
+  done
+}

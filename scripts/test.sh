@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Sets the machine up, builds everything and runs all tests. Usage: scripts/test.sh [ctest arguments]
+#   FER_DATA_DIR   folder with fer2013.csv (or .csv.xz), fer2013new.csv and a YuNet .onnx: tests on real data
+#                  run when it is given, and say that they were skipped when not
+#   FER_SAMPLES    folder of the sample photos (default: fetched to build/samples)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/common.sh
+
+timed "set-up" scripts/bootstrap.sh test
+timed "sample photos" scripts/fetch-samples.sh "${FER_SAMPLES:-build/samples}" ||
+  echo "test: going on without the sample photos"
+export FER_SAMPLES="${FER_SAMPLES:-$PWD/build/samples}"
+export FER_TEST_DATA="$PWD/build/test-data"
+timed "data" prepare_test_data "${FER_DATA_DIR:-}" "$FER_TEST_DATA"
+timed "build" build_targets all
+timed "tests" ctest --preset release --output-on-failure "$@"
+report_times

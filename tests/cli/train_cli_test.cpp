@@ -1,0 +1,265 @@
+// fer-train and fer-eval as their users run them.
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "fer/core/text.h"
+#include "fer/model/checkpoint.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+const std::string kTrain = std::string(FER_BIN_DIR) + "/fer-train";
+const std::string kEval = std::string(FER_BIN_DIR) + "/fer-eval";
+// A net that learns something in seconds.
+const std::string kSmall =
+    " --arch compact --stages 8 16 --blocks 1 --input-size 24 --data synthetic:300 --batch-size 32";
+
+std::vector<std::string> lines_of(const std::string& text) {
+  auto lines = split(text, '\n');
+  if (!lines.empty() && lines.back().empty()) lines.pop_back();
+  return lines;
+}
+
+std::string csv_without_time(const std::filesystem::path& path) {
+  std::string result;
+  for (const auto& line : lines_of(slurp(path))) {
+    auto fields = split(line, ',');
+    fields.erase(fields.begin() + 1);
+    result += join(fields, ",") + "\n";
+  }
+  return result;
+}
+
+std::string fer2013_row(const std::string& label, const std::string& usage, int pixel = 7) {
+  std::string pixels;
+  for (int i = 0; i < 48 * 48; ++i) pixels += (i ? " " : "") + std::to_string((pixel + i) % 256);
+  return label + "," + pixels + "," + usage + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("fer-train leaves a run folder that holds everything") {
+  const TemporaryFolder scratch;
+  const auto result = run_shell(kTrain + kSmall + " --epochs 2 --name a", scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK_THAT(result.out, Catch::StartsWith("best epoch ") && Catch::Contains("runs/train/a/weights/best.safetensors"));
+  const auto run = scratch / "runs/train/a";
+  for (const char* name : {"args.yaml", "data.json", "results.csv", "curves.png", "labels.png", "train_batch.png",
+                           "weights/best.safetensors", "weights/last.safetensors"}) {
+    INFO(name);
+    CHECK(std::filesystem::file_size(run / name) > 0);
+  }
+  CHECK_FALSE(std::filesystem::exists(run / "weights/state.safetensors"));
+  const auto rows = lines_of(slurp(run / "results.csv"));
+  REQUIRE(rows.size() == 3);
+  // Pinned in docs/formats.md.
+  CHECK(rows[0] == "epoch,time,lr,train_loss,train_accuracy,train_macro_f1,val_loss,val_accuracy,val_macro_f1");
+  const auto checkpoint = load_checkpoint(run / "weights/best.safetensors");
+  CHECK(checkpoint.spec.heads[0].labels.size() == 6);
+  CHECK(checkpoint.spec.provenance.contains("commit"));
+
+  SECTION("its args.yaml repeats it") {
+    const auto again = run_shell(kTrain + " --config runs/train/a/args.yaml --name b", scratch.path());
+    INFO(again.err);
+    REQUIRE(again.exit_code == 0);
+    CHECK(csv_without_time(scratch / "runs/train/b/results.csv") == csv_without_time(run / "results.csv"));
+  }
+  SECTION("fer-eval prints accuracy with its interval first, then classes and the confusion matrix") {
+    const auto eval = run_shell(
+        kEval + " --model runs/train/a/weights/best.safetensors --data synthetic:300 --split val", scratch.path());
+    INFO(eval.err);
+    REQUIRE(eval.exit_code == 0);
+    const auto out = lines_of(eval.out);
+    double accuracy = 0, low = 0, high = 0;
+    int n = 0;
+    REQUIRE(std::sscanf(out[0].c_str(), "accuracy %lf [%lf, %lf] n=%d", &accuracy, &low, &high, &n) == 4);
+    CHECK(n == 30);
+    CHECK(low <= accuracy);
+    CHECK(accuracy <= high);
+    CHECK_THAT(eval.out, Catch::Contains("precision") && Catch::Contains("macro") && Catch::Contains("weighted") &&
+                             Catch::Contains("confusion matrix"));
+  }
+  SECTION("a finished run is not resumed") {
+    const auto again = run_shell(kTrain + " --resume=runs/train/a", scratch.path());
+    CHECK(again.exit_code == 2);
+    CHECK_THAT(again.err, Catch::Contains("finished"));
+  }
+}
+
+TEST_CASE("Ctrl-C and kill -9 leave a loadable checkpoint and a run that resumes to the same numbers") {
+  const TemporaryFolder scratch;
+  const std::string args = kSmall + " --epochs 4";
+  REQUIRE(run_shell(kTrain + args + " --name whole", scratch.path()).exit_code == 0);
+  const auto wanted = csv_without_time(scratch / "runs/train/whole/results.csv");
+  for (const std::string signal : {"INT", "KILL"}) {
+    INFO(signal);
+    // As soon as the first epoch stands in results.csv, in the middle of a later one.
+    const std::string name = "stopped-" + signal;
+    const auto stopped = run_shell(
+        kTrain + args + " --name " + name + " & pid=$!; until grep -q '^1,' runs/train/" + name +
+            "/results.csv 2>/dev/null; do sleep .05; done; kill -" + signal + " $pid; wait $pid",
+        scratch.path());
+    INFO(stopped.err);
+    CHECK(stopped.exit_code == (signal == "INT" ? 130 : 137));
+    const auto run = scratch / ("runs/train/" + name);
+    CHECK_NOTHROW(load_checkpoint(run / "weights/last.safetensors"));
+    const auto resumed = run_shell(kTrain + " --resume", scratch.path());
+    INFO(resumed.err);
+    CHECK(resumed.exit_code == 0);
+    CHECK(csv_without_time(run / "results.csv") == wanted);
+    CHECK(slurp(run / "weights/best.safetensors") == slurp(scratch / "runs/train/whole/weights/best.safetensors"));
+  }
+}
+
+TEST_CASE("a summary lists layers, shapes, parameters and FLOPs") {
+  const TemporaryFolder scratch;
+  const auto result = run_shell(kTrain + " --arch cnn-large --labels fer2013 --summary", scratch.path());
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, Catch::Contains("[512,") && Catch::Contains("total"));
+}
+
+TEST_CASE("configuration: default < YAML < --set < flag, and the result can be printed") {
+  const TemporaryFolder scratch;
+  write_text(scratch / "a.yaml", "train:\n  lr: 0.5\n  epochs: 7\n  opt: sgd\n");
+  const auto result = run_shell(
+      kTrain + " --config a.yaml --set train.epochs=8 --set train.seed=3 --seed 4 --print-config", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, Catch::Contains("  lr: 0.5\n") && Catch::Contains("  epochs: 8\n") &&
+                             Catch::Contains("  opt: sgd\n") && Catch::Contains("  seed: 4\n"));
+}
+
+TEST_CASE("bad input is one clear line and exit code 2, and nothing is written") {
+  const TemporaryFolder scratch;
+  const std::string header = "emotion,pixels,Usage\n";
+  const std::string good = fer2013_row("3", "Training") + fer2013_row("4", "Training", 9) +
+                           fer2013_row("3", "PublicTest", 2) + fer2013_row("4", "PrivateTest", 3);
+  write_text(scratch / "good.csv", header + good);
+  write_text(scratch / "short.csv", header + good + "3,1 2 3,Training\n");
+  write_text(scratch / "letter.csv", header + good + replace_all(fer2013_row("3", "Training"), " 10 ", " x "));
+  write_text(scratch / "large.csv", header + good + replace_all(fer2013_row("3", "Training"), " 255 ", " 256 "));
+  write_text(scratch / "column.csv", "emotion,Usage\n3,Training\n");
+  write_text(scratch / "cut.csv", (header + good).substr(0, header.size() + good.size() - 4000));
+  write_text(scratch / "usage.csv", header + good + fer2013_row("3", "Trainig"));
+  write_text(scratch / "fer2013new.csv", "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,"
+                                  "unknown,NF\nTraining,a.png,1,9,0,0,0,0,0,0,0,0\n");
+  write_text(scratch / "key.yaml", "train:\n  epoch: 3\n");
+  write_text(scratch / "broken.yaml", "train: [1,\n");
+  write_text(scratch / "value.yaml", "train:\n  epochs: many\n");
+  std::filesystem::create_directories(scratch / "empty");
+  struct Case {
+    std::string args, says;
+  };
+  const std::vector<Case> cases = {
+      {"--data nowhere.csv", "nowhere.csv"},
+      {"--data empty", "empty"},
+      {"--data short.csv --labels fer2013", "short.csv row 5"},
+      {"--data letter.csv --labels fer2013", "letter.csv row 5"},
+      {"--data large.csv --labels fer2013", "256"},
+      {"--data column.csv --labels fer2013", "pixels"},
+      {"--data cut.csv --labels fer2013", "cut.csv row 4"},
+      {"--data usage.csv --labels fer2013", "Trainig"},
+      {"--data good.csv --labels ferplus --targets votes", "fer2013new.csv"},
+      {"--data good.csv --labels happy,sadd", "did you mean 'sad'"},
+      {"--data good.csv --labels happy,sad", "batch_size"},
+      {"--data synthetic:60 --batch-size 128", "128"},
+      {"--epoch 3", "did you mean '--epochs'"},
+      {"--config key.yaml", "did you mean 'train.epochs'"},
+      {"--config broken.yaml", "broken.yaml line"},
+      {"--config value.yaml", "many"},
+      {"--config none.yaml", "none.yaml"},
+      {"--set train.lr", "key=value"},
+      {"--lr fast", "'fast' is not a number"},
+      {"--epochs 0", "train.epochs"},
+      {"--arch compct", "did you mean 'compact'"},
+      {"--opt adm", "did you mean 'adam'"},
+      {"--targets vote", "votes"},
+      {"--device tpu", "tpu"},
+      {"--train-fraction 1.5", "1.5"},
+      {"--resume", "no unfinished run"},
+      {"--resume=nowhere", "nowhere"},
+      {"extra", "extra"},
+      {"--name a/b", "a/b"},
+      {"--rotation 500", "augment.rotation"},
+      {"--heads fer2013", "labels:targets"},
+  };
+  for (const Case& c : cases) {
+    INFO("fer-train " << c.args);
+    const auto result = run_shell(kTrain + " " + c.args, scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 2);
+    REQUIRE_FALSE(lines_of(result.err).empty());
+    const std::string last = lines_of(result.err).back();
+    CHECK_THAT(last, Catch::StartsWith("error: fer-train: ") && Catch::Contains(c.says));
+    CHECK(result.out.empty());
+  }
+  CHECK_FALSE(std::filesystem::exists(scratch / "runs"));
+}
+
+TEST_CASE("fer-eval refuses what it cannot evaluate with one clear line") {
+  const TemporaryFolder scratch;
+  REQUIRE(run_shell(kTrain + kSmall + " --epochs 1", scratch.path()).exit_code == 0);
+  const auto best = scratch / "runs/train/exp/weights/best.safetensors";
+  const std::string whole = slurp(best);
+  write_text(scratch / "cut.safetensors", whole.substr(0, whole.size() - 100));
+  write_text(scratch / "version.safetensors", replace_all(whole, "\"version\":\"1\"", "\"version\":\"9\""));
+  write_text(scratch / "text.safetensors", "not a checkpoint");
+  std::string csv = "emotion,pixels,Usage\n";
+  for (const char* label : {"0", "2", "3", "4", "5", "6"}) {
+    csv += fer2013_row(label, "Training") + fer2013_row(label, "PublicTest", 9);
+  }
+  write_text(scratch / "no-test.csv", csv);
+  struct Case {
+    std::string args, says;
+  };
+  const std::string model = "--model runs/train/exp/weights/best.safetensors ";
+  for (const Case& c : std::vector<Case>{
+           {"", "--model is missing"},
+           {"--model none.safetensors", "none.safetensors"},
+           {"--model cut.safetensors", "cut.safetensors"},
+           {"--model version.safetensors", "9"},
+           {"--model text.safetensors", "text.safetensors"},
+           {model + "--split tset", "tset"},
+           {model + "--head nose", "nose"},
+           {model + "--data no-test.csv --split test", "test is empty"},
+           {model + "--modle x", "did you mean '--model'"},
+       }) {
+    INFO("fer-eval " << c.args);
+    const auto result = run_shell(kEval + " " + c.args, scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 2);
+    REQUIRE_FALSE(lines_of(result.err).empty());
+    CHECK_THAT(lines_of(result.err).back(), Catch::StartsWith("error: fer-eval: ") && Catch::Contains(c.says));
+  }
+}
+
+TEST_CASE("a full disk or a read-only folder is exit code 1, and what was there stays") {
+  const TemporaryFolder scratch;
+  const auto disk = scratch / "disk";
+  std::filesystem::create_directories(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=600k") != 0) {
+    std::cout << "SKIPPED: mounting a small tmpfs needs root\n";
+    return;
+  }
+  const auto full = run_shell(kTrain + kSmall + " --epochs 1 --stages 32 64 --project disk/runs", scratch.path());
+  ::mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr);
+  const auto read_only = run_shell(kTrain + kSmall + " --epochs 1 --project disk/other", scratch.path());
+  const bool temporary_left = !run_shell("find disk -name '*.tmp*' | grep .", scratch.path()).exit_code;
+  ::umount(disk.c_str());
+  INFO(full.err);
+  CHECK(full.exit_code == 1);
+  CHECK_THAT(lines_of(full.err).back(), Catch::Contains("No space left on device"));
+  INFO(read_only.err);
+  CHECK(read_only.exit_code == 1);
+  CHECK_THAT(lines_of(read_only.err).back(), Catch::Contains("disk/other") && Catch::Contains("Read-only file system"));
+  CHECK_FALSE(temporary_left);
+}

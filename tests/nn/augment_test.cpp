@@ -1,0 +1,125 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "fer/core/random.h"
+#include "fer/nn/augment.h"
+#include "fer/nn/graph_module.h"
+
+using namespace fer;
+
+namespace {
+
+ModelSpec spec_of(int resize, int input) {
+  ModelSpec spec;
+  spec.resize = resize;
+  spec.input_size = input;
+  return spec;
+}
+
+AugmentOptions nothing() {
+  AugmentOptions o;
+  o.flip = o.rotation = o.zoom = o.shift = o.brightness = o.contrast = o.erasing = o.mixup = 0;
+  return o;
+}
+
+at::Tensor gradient_images(std::int64_t n, std::int64_t side) {
+  const auto row = at::arange(side, at::kFloat) * 4;
+  return (row.view({1, 1, 1, side}) + row.view({1, 1, side, 1}) * 0.5).expand({n, 1, side, side}).to(at::kByte).contiguous();
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+const std::vector<std::int64_t> kIndices = {4, 9, 2};
+
+}  // namespace
+
+TEST_CASE("with every strength at zero augmentation is the plain path") {
+  const auto spec = spec_of(48, 48);
+  const auto images = gradient_images(3, 48);
+  CHECK(largest_difference(augment(images, kIndices, nothing(), spec, 1, 0), plain_batch(images, spec)) < 1e-4);
+}
+
+TEST_CASE("the plain path is what preprocess does to a single crop") {
+  const auto spec = spec_of(48, 44);
+  Image image(48, 48, 1);
+  Rng rng{1};
+  for (auto& p : image.pixels) p = static_cast<std::uint8_t>(rng.below(256));
+  auto tensor = at::empty({1, 1, 48, 48}, at::kByte);
+  std::copy(image.pixels.begin(), image.pixels.end(), tensor.data_ptr<std::uint8_t>());
+  const auto wanted = to_torch(preprocess(spec, std::span<const Image>(&image, 1)));
+  CHECK(largest_difference(plain_batch(tensor, spec), wanted) < 1e-5);
+}
+
+TEST_CASE("a flip mirrors the picture") {
+  const auto spec = spec_of(48, 48);
+  const auto images = gradient_images(3, 48);
+  auto options = nothing();
+  options.flip = 1.0;
+  CHECK(largest_difference(augment(images, kIndices, options, spec, 1, 0), plain_batch(images, spec).flip({3})) < 1e-4);
+}
+
+TEST_CASE("a sample's picture depends on seed, epoch and its own number, not on its batch") {
+  const auto spec = spec_of(48, 44);
+  const AugmentOptions options;
+  const auto images = gradient_images(3, 48);
+  const auto batch = augment(images, kIndices, options, spec, 5, 7);
+  const std::vector<std::int64_t> alone = {9};
+  CHECK(largest_difference(batch.slice(0, 1, 2), augment(images.slice(0, 1, 2), alone, options, spec, 5, 7)) == 0);
+  CHECK(largest_difference(batch, augment(images, kIndices, options, spec, 5, 8)) > 0.1);
+  CHECK(largest_difference(batch, augment(images, kIndices, options, spec, 6, 7)) > 0.1);
+}
+
+TEST_CASE("a shift moves the picture by its share of the side") {
+  const auto spec = spec_of(48, 48);
+  auto options = nothing();
+  options.shift = 0.25;
+  const auto plain = plain_batch(gradient_images(1, 48), spec);
+  // Slope 4 a pixel along x and 2 along y, so the middle's change tells how far the picture went.
+  for (std::int64_t i = 0; i < 20; ++i) {
+    const std::vector<std::int64_t> index = {i};
+    const auto moved = augment(gradient_images(1, 48), index, options, spec, 3, 0);
+    const double change = (moved - plain)[0][0][24][24].item<double>() * spec.std[0] * 255.0;
+    CHECK(std::abs(change) <= 12 * 4 + 12 * 2 + 1);
+  }
+}
+
+TEST_CASE("erasing covers at most its share and puts one gray there") {
+  const auto spec = spec_of(48, 48);
+  auto options = nothing();
+  options.erasing = 1.0;
+  options.erasing_area = 0.2;
+  const auto images = gradient_images(3, 48);
+  const auto changed = (augment(images, kIndices, options, spec, 2, 0) - plain_batch(images, spec)).abs() > 1e-3;
+  for (int i = 0; i < 3; ++i) {
+    const double share = changed[i].to(at::kFloat).mean().item<double>();
+    CHECK(share > 0.01);
+    CHECK(share < 0.24);
+  }
+}
+
+TEST_CASE("three channels repeat the gray picture, each with its own scaling") {
+  auto spec = spec_of(48, 48);
+  spec.colour = "rgb";
+  spec.mean = {0.1f, 0.2f, 0.3f};
+  spec.std = {1.0f, 0.5f, 0.25f};
+  const auto batch = plain_batch(gradient_images(2, 48), spec);
+  REQUIRE(batch.sizes().vec() == std::vector<std::int64_t>{2, 3, 48, 48});
+  const auto first = batch.select(1, 0) * 1.0 + 0.1, last = batch.select(1, 2) * 0.25 + 0.3;
+  CHECK(largest_difference(first, last) < 1e-5);
+}
+
+TEST_CASE("strengths out of range are refused by name") {
+  AugmentOptions options;
+  options.flip = 1.5;
+  CHECK_THROWS_WITH(check(options), Catch::Contains("augment.flip") && Catch::Contains("1.5"));
+}
+
+TEST_CASE("a normalised batch turns back into its pictures") {
+  const auto spec = spec_of(48, 48);
+  const auto images = to_images(plain_batch(gradient_images(2, 48), spec), spec);
+  REQUIRE(images.size() == 2);
+  CHECK(images[0].at(10, 20) == 10 * 4 + 20 * 2);
+}

@@ -1,0 +1,168 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+#include "fer/train/loss.h"
+#include "fer/train/optimizer.h"
+#include "fer/train/schedule.h"
+
+using namespace fer;
+
+namespace {
+
+at::Tensor parameter(std::vector<double> values) {
+  return at::tensor(values, at::kFloat).view({1, -1}).set_requires_grad(true);
+}
+
+void set_gradient(at::Tensor& p, std::vector<double> values) {
+  p.mutable_grad() = at::tensor(values, at::kFloat).view({1, -1});
+}
+
+TrainOptions recipe(const std::string& opt, double decay) {
+  TrainOptions o;
+  o.opt = opt;
+  o.weight_decay = decay;
+  return o;
+}
+
+}  // namespace
+
+TEST_CASE("one-hot cross-entropy is the negative logarithm of the true class") {
+  const auto logits = at::tensor({1.0f, 2.0f, 0.0f, 0.0f, 0.0f, 0.0f}).view({2, 3});
+  const auto targets = at::tensor({0.0f, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f}).view({2, 3});
+  const double z = std::exp(1.0) + std::exp(2.0) + 1.0;
+  const double wanted = (-(2.0 - std::log(z)) + std::log(3.0)) / 2;
+  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() == Approx(wanted).epsilon(1e-5));
+}
+
+TEST_CASE("soft targets weigh each class's logarithm, smoothing spreads its share evenly") {
+  const auto logits = at::tensor({0.5f, -0.5f}).view({1, 2});
+  const auto targets = at::tensor({0.75f, 0.25f}).view({1, 2});
+  const double z = std::exp(0.5) + std::exp(-0.5);
+  const double a = -(0.5 - std::log(z)), b = -(-0.5 - std::log(z));
+  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() == Approx(0.75 * a + 0.25 * b));
+  CHECK(soft_cross_entropy(logits, targets, 0.2, {}).item<double>() == Approx(0.7 * a + 0.3 * b));
+}
+
+TEST_CASE("rows without an answer do not count") {
+  const auto logits = at::tensor({1.0f, 2.0f, 5.0f, -5.0f}).view({2, 2});
+  const auto targets = at::tensor({0.0f, 1.0f, 0.0f, 0.0f}).view({2, 2});
+  const double wanted = -(2.0 - std::log(std::exp(1.0) + std::exp(2.0)));
+  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() == Approx(wanted).epsilon(1e-5));
+  CHECK(soft_cross_entropy(logits, at::zeros({2, 2}), 0.1, {}).item<double>() == 0.0);
+}
+
+TEST_CASE("balanced class weights give every class the same sum") {
+  const auto weights = balanced_class_weights({10, 30, 0});
+  CHECK(weights[0] * 10 == Approx(weights[1] * 30));
+  CHECK(weights[2] == 0.0f);
+}
+
+TEST_CASE("sgd with Nesterov momentum follows its formula") {
+  auto p = parameter({1.0});
+  const auto sgd = make_optimizer(recipe("sgd", 0.1), {"p"}, {p});
+  set_gradient(p, {0.5});
+  sgd->step(0.01);
+  // g = .5 + .1 * 1 = .6; v = .6; p = 1 - .01 (.6 + .9 * .6)
+  CHECK(p.item<double>() == Approx(1.0 - 0.01 * 1.14));
+  const double p1 = 1.0 - 0.01 * 1.14;
+  set_gradient(p, {0.0});
+  sgd->step(0.01);
+  const double g = 0.1 * p1, v = 0.9 * 0.6 + g;
+  CHECK(p.item<double>() == Approx(p1 - 0.01 * (g + 0.9 * v)));
+}
+
+TEST_CASE("adam's first step has the size of the learning rate, adamw decays beside it") {
+  auto p = parameter({1.0, -2.0});
+  const auto adam = make_optimizer(recipe("adam", 0.0), {"p"}, {p});
+  set_gradient(p, {0.3, -7.0});
+  adam->step(0.01);
+  CHECK(p[0][0].item<double>() == Approx(0.99).epsilon(1e-5));
+  CHECK(p[0][1].item<double>() == Approx(-1.99).epsilon(1e-5));
+
+  auto q = parameter({1.0});
+  const auto adamw = make_optimizer(recipe("adamw", 0.5), {"q"}, {q});
+  set_gradient(q, {0.3});
+  adamw->step(0.01);
+  CHECK(q.item<double>() == Approx(1.0 * (1 - 0.01 * 0.5) - 0.01).epsilon(1e-5));
+}
+
+TEST_CASE("weight decay leaves biases alone") {
+  auto bias = at::ones({3}).set_requires_grad(true);
+  const auto sgd = make_optimizer(recipe("sgd", 0.5), {"b"}, {bias});
+  bias.mutable_grad() = at::zeros({3});
+  sgd->step(0.1);
+  CHECK(bias.eq(1.0).all().item<bool>());
+}
+
+TEST_CASE("gradients are scaled to the joint norm that is asked for") {
+  auto a = parameter({0.0}), b = parameter({0.0});
+  set_gradient(a, {3.0});
+  set_gradient(b, {4.0});
+  CHECK(clip_gradients({a, b}, 1.0) == Approx(5.0));
+  CHECK(a.grad().item<double>() == Approx(0.6).epsilon(1e-4));
+  CHECK(b.grad().item<double>() == Approx(0.8).epsilon(1e-4));
+  CHECK(clip_gradients({a, b}, 10.0) == Approx(1.0).epsilon(1e-4));
+  CHECK(a.grad().item<double>() == Approx(0.6).epsilon(1e-4));
+}
+
+TEST_CASE("cosine starts after the warm-up at the peak and ends at the least rate") {
+  TrainOptions o;
+  o.epochs = 11;
+  o.lr = 0.4;
+  o.warmup_epochs = 1;
+  o.min_lr = 0.1;
+  const Schedule schedule(o, 10);
+  CHECK(schedule.lr(0, 0) == Approx(0.004));
+  CHECK(schedule.lr(0, 5) == Approx(0.4 * (0.01 + 0.99 * 0.5)));
+  CHECK(schedule.lr(1, 0) == Approx(0.4));
+  CHECK(schedule.lr(6, 0) == Approx(0.25));
+  CHECK(schedule.lr(11, 0) == Approx(0.1));
+}
+
+TEST_CASE("step falls by its factor every so many epochs, constant never") {
+  TrainOptions o;
+  o.lr = 1.0;
+  o.warmup_epochs = 0;
+  o.sched = "step";
+  o.step_epochs = 3;
+  o.step_factor = 0.5;
+  const Schedule schedule(o, 10);
+  CHECK(schedule.lr(2, 9) == Approx(1.0));
+  CHECK(schedule.lr(3, 0) == Approx(0.5));
+  CHECK(schedule.lr(6, 0) == Approx(0.25));
+  o.sched = "constant";
+  CHECK(Schedule(o, 10).lr(30, 0) == Approx(1.0));
+}
+
+TEST_CASE("plateau falls only after its patience without a lower loss") {
+  TrainOptions o;
+  o.lr = 1.0;
+  o.warmup_epochs = 0;
+  o.sched = "plateau";
+  o.step_factor = 0.1;
+  o.plateau_patience = 2;
+  Schedule schedule(o, 10);
+  schedule.end_of_epoch(2.0);
+  schedule.end_of_epoch(2.1);
+  schedule.end_of_epoch(2.0);
+  CHECK(schedule.lr(3, 0) == Approx(1.0));
+  schedule.end_of_epoch(2.2);
+  CHECK(schedule.lr(4, 0) == Approx(0.1));
+  schedule.end_of_epoch(1.0);
+  CHECK(schedule.lr(5, 0) == Approx(0.1));
+}
+
+TEST_CASE("a recipe out of range is refused by name and value") {
+  TrainOptions o;
+  o.opt = "adm";
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.opt") && Catch::Contains("did you mean 'adam'"));
+  o = {};
+  o.ema = 1.0;
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.ema"));
+  o = {};
+  o.epochs = 0;
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.epochs"));
+}

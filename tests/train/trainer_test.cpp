@@ -1,0 +1,256 @@
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include <fstream>
+
+#include "fer/core/error.h"
+#include "fer/model/architectures.h"
+#include "fer/train/packed_dataset.h"
+#include "fer/train/run.h"
+#include "fer/train/trainer.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+OpenedDataset faces(int n) {
+  DatasetOptions options;
+  options.path = "synthetic:" + std::to_string(n);
+  return open_dataset(options);
+}
+
+Checkpoint small_net(const OpenedDataset& data) {
+  ArchitectureOptions architecture;
+  architecture.name = "compact";
+  architecture.input_size = 24;
+  architecture.stages = {8, 16};
+  architecture.blocks = 1;
+  for (const auto& head : data.train->heads()) {
+    architecture.heads.push_back({head.name, static_cast<int>(head.labels.size())});
+  }
+  Checkpoint c;
+  c.graph = make_architecture(architecture);
+  c.spec.architecture = "compact";
+  c.spec.resize = 26;
+  c.spec.input_size = 24;
+  for (const auto& head : data.train->heads()) c.spec.heads.push_back({head.name, head.labels, 1.0f, 0.0f});
+  c.spec.default_head = c.spec.heads[0].name;
+  c.spec.data_fingerprint = data.fingerprint;
+  return c;
+}
+
+TrainOptions quick() {
+  TrainOptions o;
+  o.epochs = 3;
+  o.batch_size = 16;
+  o.device = "cpu";
+  return o;
+}
+
+AugmentOptions with_mixup() {
+  AugmentOptions a;
+  a.mixup = 0.2;
+  return a;
+}
+
+bool same_weights(const Checkpoint& a, const Checkpoint& b) {
+  for (const auto& [name, tensor] : a.weights) {
+    if (tensor.bytes != b.weights.at(name).bytes) return false;
+  }
+  return a.weights.size() == b.weights.size();
+}
+
+std::string without_time(const std::string& csv) {
+  std::string result;
+  std::istringstream lines(csv);
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find(','), second = line.find(',', first + 1);
+    result += line.substr(0, first) + line.substr(second) + "\n";
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a run that was stopped anywhere and resumed ends with the same numbers to the last bit") {
+  const auto data = faces(120);
+  const auto net = small_net(data);
+  for (const std::string opt : {"adam", "sgd"}) {
+    for (const int stop_after : {2, 6, 9}) {  // inside the first epoch, at its end (96 / 16 = 6), in the second
+      INFO(opt << ", stopped after step " << stop_after);
+      const TemporaryFolder scratch;
+      auto options = quick();
+      options.opt = opt;
+      options.sched = "plateau";
+      options.plateau_patience = 0;
+
+      Trainer whole(net, data, options, with_mixup());
+      whole.initialise();
+      const auto whole_folder = RunFolder::create(scratch.path(), "whole", false);
+      run_training(whole, whole_folder, "note", false, [] { return false; });
+
+      Trainer first(net, data, options, with_mixup());
+      first.initialise();
+      const auto folder = RunFolder::create(scratch.path(), "parts", false);
+      int steps = 0;
+      const auto stopped = run_training(first, folder, "note", false, [&] { return ++steps >= stop_after; });
+      REQUIRE(stopped.interrupted);
+      CHECK(read_run_note(folder) == "note");
+
+      Trainer second(net, data, options, with_mixup());
+      second.initialise();
+      const auto outcome = run_training(second, folder, "note", true, [] { return false; });
+      CHECK_FALSE(outcome.interrupted);
+      CHECK(outcome.best_score == whole.best_score());
+      CHECK(same_weights(second.checkpoint(), whole.checkpoint()));
+      CHECK(without_time(slurp(folder.file("results.csv"))) == without_time(slurp(whole_folder.file("results.csv"))));
+      CHECK(slurp(folder.best()) == slurp(whole_folder.best()));
+      CHECK_FALSE(std::filesystem::exists(folder.state()));
+    }
+  }
+}
+
+TEST_CASE("training learns synthetic faces it has not seen") {
+  const auto data = faces(1200);
+  auto options = quick();
+  options.epochs = 8;
+  options.batch_size = 32;
+  options.lr = 3e-3;
+  Trainer trainer(small_net(data), data, options, {});
+  trainer.initialise();
+  std::optional<EpochResult> result;
+  while (!trainer.finished()) result = trainer.run_epoch();
+  REQUIRE(result);
+  CHECK(result->val.accuracy > 0.3);  // chance is 1/6
+  CHECK(result->val.macro_f1 > 0.3);
+  CHECK(result->train.loss < std::log(6.0));
+}
+
+TEST_CASE("a loss that is no number stops the run naming epoch, step and learning rate, and keeps the best") {
+  const auto data = faces(60);
+  auto options = quick();
+  options.opt = "sgd";
+  options.lr = 1e25;
+  options.sched = "constant";
+  options.warmup_epochs = 0;
+  const TemporaryFolder scratch;
+  Trainer trainer(small_net(data), data, options, {});
+  trainer.initialise();
+  const auto folder = RunFolder::create(scratch.path(), "exp", false);
+  try {
+    run_training(trainer, folder, "", false, [] { return false; });
+    FAIL("did not stop");
+  } catch (const Error& e) {
+    CHECK(e.fault() == Fault::kRuntime);
+    CHECK_THAT(e.what(), Catch::Contains("epoch 1, step") && Catch::Contains("learning rate 1e+25"));
+  }
+  CHECK(load_checkpoint(folder.last()).weights.size() == trainer.checkpoint().weights.size());
+}
+
+TEST_CASE("the weight average holds averaged batch-norm statistics, not the last ones") {
+  const auto data = faces(120);
+  auto averaged = quick(), plain = quick();
+  averaged.ema = 0.99;
+  plain.ema = 0.0;
+  Trainer a(small_net(data), data, averaged, {}), b(small_net(data), data, plain, {});
+  a.initialise();
+  b.initialise();
+  a.run_epoch();
+  b.run_epoch();
+  const auto name = "stem.bn.running_var";
+  REQUIRE(a.checkpoint().weights.contains(name));
+  CHECK((a.checkpoint().weights.at(name).bytes != b.checkpoint().weights.at(name).bytes));
+}
+
+TEST_CASE("early stopping ends the run after its patience") {
+  const auto data = faces(60);
+  auto options = quick();
+  options.epochs = 50;
+  options.early_stop = 2;
+  options.lr = 1e-12;  // nothing is learned, so the first epoch stays the best
+  options.ema = 0;
+  Trainer trainer(small_net(data), data, options, {});
+  trainer.initialise();
+  while (!trainer.finished()) trainer.run_epoch();
+  CHECK(trainer.epochs_done() == trainer.best_epoch() + 2);
+}
+
+TEST_CASE("a state of another net, data or batch size is refused") {
+  const auto data = faces(60), other_data = faces(66);
+  const TemporaryFolder scratch;
+  auto options = quick();
+  Trainer trainer(small_net(data), data, options, {});
+  trainer.initialise();
+  trainer.save_state(scratch / "state", "");
+
+  options.batch_size = 8;
+  Trainer other_batch(small_net(data), data, options, {});
+  CHECK_THROWS_WITH(other_batch.load_state(scratch / "state"), Catch::Contains("batch size"));
+  Trainer other(small_net(other_data), other_data, quick(), {});
+  CHECK_THROWS_WITH(other.load_state(scratch / "state"), Catch::Contains("data has changed"));
+  auto sgd = quick();
+  sgd.opt = "sgd";
+  Trainer other_optimiser(small_net(data), data, sgd, {});
+  CHECK_THROWS_WITH(other_optimiser.load_state(scratch / "state"), Catch::Contains("optimiser"));
+  CHECK_THROWS_WITH(trainer.load_state(scratch / "none"), Catch::Contains("none"));
+}
+
+TEST_CASE("options that do not fit the data are one clear line") {
+  const auto data = faces(60);
+  auto options = quick();
+  options.batch_size = 100;
+  CHECK_THROWS_WITH(Trainer(small_net(data), data, options, {}),
+                    Catch::Contains("batch_size: 100") && Catch::Contains("48 training images"));
+  options = quick();
+  options.head_weights = {{"nose", 1.0}};
+  CHECK_THROWS_WITH(Trainer(small_net(data), data, options, {}), Catch::Contains("nose"));
+  auto net = small_net(data);
+  std::swap(net.spec.heads[0].labels[0], net.spec.heads[0].labels[1]);
+  CHECK_THROWS_WITH(Trainer(net, data, quick(), {}), Catch::Contains("labels"));
+}
+
+TEST_CASE("the order of an epoch is a permutation, and balanced draws give every class its share") {
+  const auto data = faces(300);
+  const PackedDataset packed(*data.train, 16, "cpu");
+  auto order = epoch_order(packed, "shuffle", 1, 0);
+  CHECK(order != epoch_order(packed, "shuffle", 1, 1));
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 0; i < order.size(); ++i) CHECK(order[i] == static_cast<std::int64_t>(i));
+  std::vector<int> counts(6, 0);
+  for (const auto i : epoch_order(packed, "balanced", 1, 0)) ++counts[packed.labels(0)[i]];
+  for (const int n : counts) CHECK(n > 15);
+}
+
+TEST_CASE("run folders are numbered, and the newest unfinished one is found") {
+  const TemporaryFolder scratch;
+  const auto a = RunFolder::create(scratch.path(), "exp", false);
+  const auto b = RunFolder::create(scratch.path(), "exp", false);
+  CHECK(a.path().filename() == "exp");
+  CHECK(b.path().filename() == "exp2");
+  CHECK(RunFolder::create(scratch.path(), "exp", true).path() == a.path());
+  CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), ""), Catch::Contains("no unfinished run"));
+  std::ofstream(b.state()) << "x";
+  CHECK(RunFolder::unfinished(scratch.path(), "").path() == b.path());
+  CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), a.path().string()), Catch::Contains("finished"));
+  CHECK_THROWS_WITH(RunFolder::create(scratch.path(), "a/b", false), Catch::Contains("a/b"));
+}
+
+TEST_CASE("results.csv is cut back to the epochs that the state knows") {
+  const TemporaryFolder scratch;
+  const auto path = scratch / "results.csv";
+  EpochResult r;
+  {
+    ResultsLog log(path, {HeadSpec{"a", {"x", "y"}, 1.0f, 0.0f}}, 0);
+    for (r.epoch = 1; r.epoch <= 4; ++r.epoch) log.append(r);
+  }
+  ResultsLog log(path, {HeadSpec{"a", {"x", "y"}, 1.0f, 0.0f}}, 2);
+  CHECK(log.curve().size() == 2);
+  std::istringstream lines(slurp(path));
+  int n = 0;
+  for (std::string line; std::getline(lines, line);) ++n;
+  CHECK(n == 3);
+  CHECK_THROWS_WITH((ResultsLog(path, {HeadSpec{"a", {"x", "y"}, 1.0f, 0.0f}}, 5)), Catch::Contains("2 epochs"));
+}
