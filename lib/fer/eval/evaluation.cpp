@@ -111,8 +111,7 @@ std::vector<std::string> in_words(const Evaluation& e) {
   const ClassMetrics& commonest = largest_class(m);
   words.push_back(format(
       "Of %lld faces %.1f %% get the right label (%.0f %% interval: %.1f to %.1f %%); always "
-      "saying %s "
-      "would be right for %.1f %%.",
+      "saying %s would be right for %.1f %%.",
       whole(m.n), 100 * m.accuracy, 100 * e.bootstrap.level, 100 * e.all.intervals.low.accuracy,
       100 * e.all.intervals.high.accuracy, commonest.label.c_str(),
       100 * static_cast<double>(commonest.support) / static_cast<double>(m.n)));
@@ -149,8 +148,7 @@ std::vector<std::string> in_words(const Evaluation& e) {
   } else if (std::abs(excess) >= kNoticeable) {
     words.push_back(
         format("It is %s than right: its confidence is %.1f points %s its accuracy on average "
-               "(calibration error "
-               "%.3f), which a fitted temperature would mend.",
+               "(calibration error %.3f), which a fitted temperature would largely mend.",
                excess > 0 ? "surer" : "less sure", 100 * std::abs(excess),
                excess > 0 ? "above" : "below", m.ece));
   } else {
@@ -160,8 +158,7 @@ std::vector<std::string> in_words(const Evaluation& e) {
   if (e.uncertain) {
     words.push_back(
         format("With answers below %.2f read as uncertain, %.0f %% of the faces get an answer and "
-               "%.1f %% of the "
-               "answers are right.",
+               "%.1f %% of the answers are right.",
                e.uncertain->threshold, 100 * e.uncertain->coverage, 100 * e.uncertain->accuracy));
   } else if (!e.thresholds.empty()) {
     const Threshold& first = e.thresholds.front();

@@ -307,7 +307,7 @@ bool plot_reliability(const fs::path& path, const std::vector<ReliabilityBin>& b
   }
   s += "EOD\nset multiplot\nset xrange [0:1]\nset lmargin at screen 0.18\nset rmargin at screen "
        "0.97\n";
-  s += "set style fill solid 1 noborder\nset title " + quote(title) + " font ',15'\n";
+  s += "set style fill solid 1 noborder\nset title " + quote(title) + " font ',13'\n";
   s += "set tmargin at screen 0.90\nset bmargin at screen 0.36\nset yrange [0:1]\nset format x ''\n"
        "set ylabel 'share of right answers'\nset key top left reverse Left samplen 2\n";
   s += format(
@@ -338,7 +338,7 @@ bool plot_coverage(const fs::path& path, const std::vector<CoveragePoint>& curve
     lowest = std::min(lowest, point.accuracy);
   }
   s += "EOD\nset title " + quote(title) +
-       " font ',15'\nset key bottom left reverse Left samplen 2\n";
+       " font ',13'\nset key bottom left reverse Left samplen 2\n";
   s += format("set xrange [0:1]\nset yrange [%g:1.005]\n", std::floor(lowest * 20 - 0.5) / 20);
   s += "set xlabel 'share of faces that get an answer'\nset ylabel 'share of right answers'\n";
   s += format("plot $d using 1:2 with lines lw 2.5 lc rgb '%s' title 'the surest first'",

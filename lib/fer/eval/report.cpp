@@ -238,8 +238,8 @@ std::string trust_section(const Evaluation& e) {
   std::string rows;
   const auto row = [&](const CoveragePoint& p, const std::string& note) {
     rows += format(
-        "<tr><th "
-        "scope=\"row\">%.3f</th><td>%.1f&thinsp;%%</td><td>%.1f&thinsp;%%</td><td>%s</td></tr>\n",
+        "<tr><th scope=\"row\">%.3f</th><td>%.1f&thinsp;%%</td><td>%.1f&thinsp;%%</td>"
+        "<td>%s</td></tr>\n",
         p.threshold, 100 * p.coverage, 100 * p.accuracy, note.c_str());
   };
   if (e.uncertain) row(*e.uncertain, "the model's own threshold");
@@ -285,13 +285,13 @@ std::string groups_sections(const Evaluation& e) {
           d.name.c_str(), d.first, d.second, d.difference, d.interval.low, d.interval.high);
     }
     const McNemar& test = rival.comparison.mcnemar;
-    text += section("Compared with " + rival.name,
-                    table({"metric", "this model", "the other", "difference", "interval"}, rows) +
-                        format("<p class=\"soft\">Same faces, same resamples. Only this model is "
-                               "right on %lld, only "
-                               "the other on %lld; McNemar's test: p = %.3g.</p>\n",
-                               static_cast<long long>(test.only_first),
-                               static_cast<long long>(test.only_second), test.p_value));
+    text +=
+        section("Compared with " + rival.name,
+                table({"metric", "this model", "the other", "difference", "interval"}, rows) +
+                    format("<p class=\"soft\">Same faces, same resamples. Only this model is "
+                           "right on %lld, only the other on %lld; McNemar's test: p = %.3g.</p>\n",
+                           static_cast<long long>(test.only_first),
+                           static_cast<long long>(test.only_second), test.p_value));
   }
   return text;
 }
@@ -341,11 +341,11 @@ std::string mistakes_section(const Predictions& predictions, const ReportSource&
   if (worst.empty()) return section("Mistakes", "<p>There are none.</p>\n");
   gallery("Wrong and sure of it", worst);
   gallery("Wrong and unsure", most_uncertain_mistakes(predictions, source.mistakes));
-  return section("Mistakes",
-                 "<p class=\"soft\">The label of the data, then the answer and its confidence. "
-                 "Many labels of this kind "
-                 "are open to doubt: look before blaming the model.</p>\n" +
-                     text);
+  return section(
+      "Mistakes",
+      "<p class=\"soft\">The label of the data, then the answer and its confidence. "
+      "Many labels of this kind are open to doubt: look before blaming the model.</p>\n" +
+          text);
 }
 
 }  // namespace
@@ -364,8 +364,7 @@ std::string html_report(const Evaluation& e, const Predictions& predictions,
           groups_sections(e) + curve_section(source.curve) + mistakes_section(predictions, source);
   html += format(
       "<footer><p>Intervals: %.0f&thinsp;%% percentile bootstrap, %d resamples, seed %llu. "
-      "Averages over "
-      "classes weigh each class alike; rows of the matrix are the truth.</p>\n"
+      "Averages over classes weigh each class alike; rows of the matrix are the truth.</p>\n"
       "<p>A label names a facial expression, not what a person feels.</p></footer>\n"
       "</main>\n</body>\n</html>\n",
       100 * e.bootstrap.level, e.bootstrap.resamples,
