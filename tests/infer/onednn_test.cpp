@@ -78,10 +78,10 @@ FusedGraph fused(const std::string& architecture) {
 
 }  // namespace
 
-TEST_CASE("fusing leaves a residual net nothing but convolutions, pooling and heads") {
+TEST_CASE("fusing gives the sums and activations of a residual net to its convolutions") {
   const FusedGraph graph = fused("compact");
   CHECK(count<op::Conv2d>(graph) == 1 + 2 * 7 + 3);
-  CHECK(graph.layers.size() == 1 + 18 + 1 + 2);
+  CHECK(count<op::Add>(graph) + count<op::Relu>(graph) + count<op::Dropout>(graph) == 0);
   int sums = 0, relus = 0;
   for (const FusedLayer& layer : graph.layers) {
     sums += layer.sum >= 0;

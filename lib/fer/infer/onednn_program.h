@@ -1,6 +1,6 @@
 // A FusedGraph compiled for oneDNN. For each batch size asked for: primitives with the memory
 // layouts that they prefer, weights brought into these layouts once, and one block of memory that
-// all results share by their lifetimes; a run allocates nothing.
+// all results share by their lifetimes, so that a run takes no memory for them.
 #pragma once
 
 #include <memory>
