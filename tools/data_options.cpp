@@ -12,14 +12,17 @@ namespace fer::tools {
 void add_data_options(Options& options, DataFlags& flags) {
   options.group("Data");
   options.add("-d,--data", "data.path", &flags.data,
-              "a YAML of datasets/, a csv (FER2013 or path,label), a folder of classes, or synthetic[:N[:hard]]");
+              "a YAML of datasets/, a csv (FER2013 or path,label), a folder of classes, or "
+              "synthetic[:N[:hard]]");
   options.add("--labels", "data.labels", &flags.labels,
               "six, fer2013, ferplus, auto, or a list such as happy,sad,other=angry+fearful");
   options.add("--targets", "data.targets", &flags.targets,
               "label (the data's own), or of FER+ votes: votes (soft), majority, argmax");
-  options.add("--heads", "data.heads", &flags.heads,
-              "several outputs at once, each labels:targets[:weight], e.g. fer2013:label ferplus:votes");
-  options.add("--votes", "data.votes", &flags.votes, "FER+ votes; default: fer2013new.csv beside the csv");
+  options.add(
+      "--heads", "data.heads", &flags.heads,
+      "several outputs at once, each labels:targets[:weight], e.g. fer2013:label ferplus:votes");
+  options.add("--votes", "data.votes", &flags.votes,
+              "FER+ votes; default: fer2013new.csv beside the csv");
   options.add("--train-fraction", "data.train_fraction", &flags.train_fraction,
               "share that trains where the data has no splits of its own");
   options.add("--data-seed", "data.seed", &flags.seed, "seed of that split and of synthetic faces");
@@ -39,13 +42,16 @@ RequestedHeads requested_heads(const DataFlags& flags) {
   for (const std::string& text : flags.heads) {
     const auto parts = split(text, ':');
     double weight = 1.0;
-    if (parts.size() < 2 || parts.size() > 3 || (parts.size() == 3 && !parse_double(parts[2], weight))) {
-      fail_input("--heads '" + text + "': expected labels:targets[:weight], e.g. ferplus:votes:0.5");
+    if (parts.size() < 2 || parts.size() > 3 ||
+        (parts.size() == 3 && !parse_double(parts[2], weight))) {
+      fail_input("--heads '" + text +
+                 "': expected labels:targets[:weight], e.g. ferplus:votes:0.5");
     }
     HeadRequest request;
     request.labels = parts[0];
     request.targets = target_kind_from_string(parts[1]);
-    request.name = label_preset(parts[0]) ? parts[0] : format("head%zu", result.requests.size() + 1);
+    request.name =
+        label_preset(parts[0]) ? parts[0] : format("head%zu", result.requests.size() + 1);
     result.weights[request.name] = weight;
     result.requests.push_back(request);
   }
@@ -71,7 +77,8 @@ DatasetOptions dataset_options(const DataFlags& flags, int image_size) {
 }
 
 void describe(const OpenedDataset& data) {
-  log_info(data.description + format(": %lld train, %lld val, %lld test", static_cast<long long>(data.train->size()),
+  log_info(data.description + format(": %lld train, %lld val, %lld test",
+                                     static_cast<long long>(data.train->size()),
                                      static_cast<long long>(data.val->size()),
                                      static_cast<long long>(data.test->size())));
   for (std::size_t h = 0; h < data.train->heads().size(); ++h) {
@@ -89,7 +96,8 @@ void describe(const OpenedDataset& data) {
     for (const auto& [label, from] : sources) log_info("    " + label + " <- " + join(from, " + "));
   }
   for (const auto& dropped : data.dropped) {
-    log_info(format("  left out: %lld rows, ", static_cast<long long>(dropped.rows)) + dropped.reason);
+    log_info(format("  left out: %lld rows, ", static_cast<long long>(dropped.rows)) +
+             dropped.reason);
   }
 }
 

@@ -10,7 +10,8 @@ struct DataFlags {
   std::string data = "synthetic";
   std::string labels = "six";
   std::string targets = "label";
-  std::vector<std::string> heads;  // several heads: name:targets[:weight], name being a preset or list
+  std::vector<std::string>
+      heads;  // several heads: name:targets[:weight], name being a preset or list
   std::string votes;
   double train_fraction = 0.8;
   std::uint64_t seed = 0;

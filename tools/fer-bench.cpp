@@ -30,7 +30,8 @@ int bench_train(const TrainFlags& flags, const DataFlags& data_flags, int rounds
   trainer.measure_bare(flags.train.batch_size * 2);  // warm up
   trainer.measure_epoch(flags.train.batch_size * 2);
   std::printf("%s, %s, batch %d\n%-7s %12s %12s %7s\n", flags.architecture.name.c_str(),
-              trainer.device_description().c_str(), flags.train.batch_size, "round", "bare img/s", "epoch img/s", "ratio");
+              trainer.device_description().c_str(), flags.train.batch_size, "round", "bare img/s",
+              "epoch img/s", "ratio");
   std::vector<double> bare, epoch, ratio;
   for (int round = 1; round <= rounds; ++round) {
     bare.push_back(trainer.measure_bare(images));
@@ -48,17 +49,21 @@ int bench(int argc, char** argv) {
   DataFlags data_flags;
   TrainFlags flags;
   int rounds = 5, images = 1280;
-  Options options("fer-bench", "Measures this machine; `fer-bench train`: the training loop against the bare step.",
-                  kExamples);
+  Options options(
+      "fer-bench",
+      "Measures this machine; `fer-bench train`: the training loop against the bare step.",
+      kExamples);
   options.add_positional("what", &what, "train");
   options.group("Measurement");
-  options.add("--rounds", "bench.rounds", &rounds, "alternating measurements of each side; the median counts");
+  options.add("--rounds", "bench.rounds", &rounds,
+              "alternating measurements of each side; the median counts");
   options.add("--images", "bench.images", &images, "images a measurement");
   add_data_options(options, data_flags);
   add_train_options(options, flags);
   options.add_config_options();
   options.parse(argc, argv);
-  if (what.size() != 1 || what[0] != "train") fail_input("what to measure? expected: fer-bench train");
+  if (what.size() != 1 || what[0] != "train")
+    fail_input("what to measure? expected: fer-bench train");
   if (rounds < 1) fail_input(format("--rounds %d is not at least 1", rounds));
   flags.train.head_weights = requested_heads(data_flags).weights;
   return bench_train(flags, data_flags, rounds, images);

@@ -18,7 +18,8 @@ using namespace fer::tools;
 constexpr const char* kExamples =
     "  fer-eval --model runs/train/exp/weights/best.safetensors --data fer2013.csv --split test\n";
 
-Predictions predict(Classifier& classifier, const Dataset& data, const std::string& head, int batch_size) {
+Predictions predict(Classifier& classifier, const Dataset& data, const std::string& head,
+                    int batch_size) {
   Predictions predictions;
   predictions.labels = labels_of(classifier.spec(), head);
   Progress progress("evaluate", data.size(), "images");
@@ -32,7 +33,8 @@ Predictions predict(Classifier& classifier, const Dataset& data, const std::stri
       labels.push_back(data.target(i, 0).label);
     }
     const auto answers = classifier.classify(images, batch_size);
-    for (std::size_t i = 0; i < answers.size(); ++i) predictions.add(labels[i], answers[i].at(head));
+    for (std::size_t i = 0; i < answers.size(); ++i)
+      predictions.add(labels[i], answers[i].at(head));
     progress.update(end);
   }
   return predictions;
@@ -46,10 +48,10 @@ void print(const Metrics& m, const Interval& interval) {
     std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n", c.label.c_str(), c.precision, c.recall, c.f1,
                 static_cast<long long>(c.support));
   }
-  std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n", "macro", m.macro_precision, m.macro_recall, m.macro_f1,
-              static_cast<long long>(m.n));
-  std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n\n", "weighted", m.weighted_precision, m.weighted_recall, m.weighted_f1,
-              static_cast<long long>(m.n));
+  std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n", "macro", m.macro_precision, m.macro_recall,
+              m.macro_f1, static_cast<long long>(m.n));
+  std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n\n", "weighted", m.weighted_precision,
+              m.weighted_recall, m.weighted_f1, static_cast<long long>(m.n));
   std::printf("confusion matrix (rows: truth, columns: prediction)\n%-14s", "");
   for (const ClassMetrics& c : m.classes) std::printf(" %9.9s", c.label.c_str());
   std::printf("\n");
@@ -70,7 +72,8 @@ int evaluate(int argc, char** argv) {
   Options options("fer-eval", "Evaluates a checkpoint on a split of a data set.", kExamples);
   options.group("Model");
   options.add("-m,--model", "model", &model, "checkpoint (.safetensors)");
-  options.add("--head", "head", &head, "output to evaluate; default: the checkpoint's default head");
+  options.add("--head", "head", &head,
+              "output to evaluate; default: the checkpoint's default head");
   add_data_options(options, data_flags);
   options.add("--split", "split", &split, "train, val or test");
   options.group("Machine");
@@ -93,8 +96,8 @@ int evaluate(int argc, char** argv) {
   const Dataset& dataset = data.split(part);
   if (dataset.size() == 0) fail_input(data_flags.data + ": the split " + split + " is empty");
   if (dataset.heads()[0].labels != labels_of(checkpoint.spec, head)) {
-    fail_input("the data's labels are " + join(dataset.heads()[0].labels, ", ") + ", the model's are " +
-               join(labels_of(checkpoint.spec, head), ", "));
+    fail_input("the data's labels are " + join(dataset.heads()[0].labels, ", ") +
+               ", the model's are " + join(labels_of(checkpoint.spec, head), ", "));
   }
   set_torch_threads(threads);
   const auto classifier = make_torch_classifier(checkpoint, engine);

@@ -34,12 +34,15 @@ int train(int argc, char** argv) {
   options.parse(argc, argv);
 
   if (flags.summary) {
-    std::fputs(summary(make_architecture(architecture_for(flags, heads_for_summary(data_flags)))).c_str(), stdout);
+    std::fputs(
+        summary(make_architecture(architecture_for(flags, heads_for_summary(data_flags)))).c_str(),
+        stdout);
     return 0;
   }
 
   const bool resume = !flags.resume.empty();
-  auto folder = resume ? std::optional(RunFolder::unfinished(flags.project, flags.resume == kNewestRun ? "" : flags.resume))
+  auto folder = resume ? std::optional(RunFolder::unfinished(
+                             flags.project, flags.resume == kNewestRun ? "" : flags.resume))
                        : std::nullopt;
   if (resume) {
     // The run's own configuration, but for where it computes.
@@ -62,12 +65,14 @@ int train(int argc, char** argv) {
   trainer.initialise();
   log_info(format("%s: %s parameters, %s; %lld images an epoch", flags.architecture.name.c_str(),
                   human_count(static_cast<double>(parameter_count(initial.graph))).c_str(),
-                  trainer.device_description().c_str(), static_cast<long long>(trainer.images_per_epoch())));
+                  trainer.device_description().c_str(),
+                  static_cast<long long>(trainer.images_per_epoch())));
   if (!folder) {
     folder = RunFolder::create(flags.project, flags.name, flags.exist_ok);
     write_file_atomically(folder->file("args.yaml"), options.effective_yaml());
     nlohmann::json facts = {{"description", data.description}, {"fingerprint", data.fingerprint}};
-    for (const auto& dropped : data.dropped) facts["left_out"].push_back({{"reason", dropped.reason}, {"rows", dropped.rows}});
+    for (const auto& dropped : data.dropped)
+      facts["left_out"].push_back({{"reason", dropped.reason}, {"rows", dropped.rows}});
     for (std::size_t h = 0; h < data.label_maps.size(); ++h) {
       const auto& head = data.train->heads()[h];
       facts["heads"].push_back({{"name", head.name},
@@ -83,13 +88,15 @@ int train(int argc, char** argv) {
   log_info("run folder: " + folder->path().string());
 
   install_stop_handler();
-  const RunOutcome outcome = run_training(trainer, *folder, options.effective_json(), resume, stop_requested);
+  const RunOutcome outcome =
+      run_training(trainer, *folder, options.effective_json(), resume, stop_requested);
   if (outcome.interrupted) {
     log_warning("interrupted; go on with: fer-train --resume=" + folder->path().string());
     return 130;
   }
-  std::printf("best epoch %lld: validation %s %.4f  %s\n", static_cast<long long>(outcome.best_epoch),
-              flags.train.monitor.c_str(), outcome.best_score, folder->best().c_str());
+  std::printf("best epoch %lld: validation %s %.4f  %s\n",
+              static_cast<long long>(outcome.best_epoch), flags.train.monitor.c_str(),
+              outcome.best_score, folder->best().c_str());
   return 0;
 }
 

@@ -44,7 +44,8 @@ void flatten(const Json& node, const std::string& prefix, const std::string& fil
     fail_input(file + ": " + prefix + ": expected a value or a list of values");
   };
   if (node.is_object()) {
-    for (const auto& [key, value] : node.items()) flatten(value, prefix.empty() ? key : prefix + "." + key, file, config);
+    for (const auto& [key, value] : node.items())
+      flatten(value, prefix.empty() ? key : prefix + "." + key, file, config);
   } else if (node.is_array()) {
     Values& values = config[prefix];
     for (const Json& v : node) values.push_back(scalar(v));
@@ -54,7 +55,8 @@ void flatten(const Json& node, const std::string& prefix, const std::string& fil
 }
 
 #if FER_HAVE_YAML
-void flatten(const YAML::Node& node, const std::string& prefix, const std::string& file, Config& config) {
+void flatten(const YAML::Node& node, const std::string& prefix, const std::string& file,
+             Config& config) {
   if (node.IsMap()) {
     for (const auto& pair : node) {
       const auto key = pair.first.as<std::string>();
@@ -64,12 +66,14 @@ void flatten(const YAML::Node& node, const std::string& prefix, const std::strin
     Values& values = config[prefix];
     for (const auto& item : node) {
       if (!item.IsScalar()) {
-        fail_input(format("%s line %d: %s: expected a list of values", file.c_str(), item.Mark().line + 1, prefix.c_str()));
+        fail_input(format("%s line %d: %s: expected a list of values", file.c_str(),
+                          item.Mark().line + 1, prefix.c_str()));
       }
       values.push_back(item.Scalar());
     }
   } else if (node.IsScalar()) {
-    if (prefix.empty()) fail_input(file + ": expected keys with values, found '" + node.Scalar() + "'");
+    if (prefix.empty())
+      fail_input(file + ": expected keys with values, found '" + node.Scalar() + "'");
     config[prefix] = {node.Scalar()};
   }
 }
@@ -90,9 +94,12 @@ T parse_number(const std::string& text, const std::string& where) {
     return static_cast<T>(value);
   } else {
     long long value = 0;
-    const bool fits = parse_int(text, value) && (std::is_signed_v<T> || value >= 0) &&
-                      (sizeof(T) == sizeof(value) || value == static_cast<long long>(static_cast<T>(value)));
-    if (!fits) fail_input(where + ": '" + text + "' is not a whole number" + (std::is_signed_v<T> ? "" : " from 0 on"));
+    const bool fits =
+        parse_int(text, value) && (std::is_signed_v<T> || value >= 0) &&
+        (sizeof(T) == sizeof(value) || value == static_cast<long long>(static_cast<T>(value)));
+    if (!fits)
+      fail_input(where + ": '" + text + "' is not a whole number" +
+                 (std::is_signed_v<T> ? "" : " from 0 on"));
     return static_cast<T>(value);
   }
 }
@@ -114,8 +121,9 @@ std::string show(const T& value) {
 }
 
 std::string yaml_scalar(const std::string& value) {
-  const bool plain = !value.empty() && value.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                               "0123456789_./+-") == std::string::npos;
+  const bool plain = !value.empty() && value.find_first_not_of(
+                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                           "0123456789_./+-") == std::string::npos;
   return plain ? value : Json(value).dump();
 }
 
@@ -172,11 +180,13 @@ struct Options::Impl {
   // See expand_yaml() in the header.
   void expand(std::vector<Layer>& layers) {
     if (expand_key.empty()) return;
-    const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.key == expand_key; });
+    const auto entry = std::find_if(entries.begin(), entries.end(),
+                                    [&](const Entry& e) { return e.key == expand_key; });
     std::string path = entry->get().at(0);
     for (const Layer& layer : layers) {
       for (const auto& key : {expand_key, entry->flag}) {
-        if (const auto found = layer.values.find(key); found != layer.values.end()) path = found->second.at(0);
+        if (const auto found = layer.values.find(key); found != layer.values.end())
+          path = found->second.at(0);
       }
     }
     if (!is_yaml(path)) return;
@@ -185,8 +195,8 @@ struct Options::Impl {
     for (const auto& [key, values] : read_config(path)) {
       Values copy = values;
       // Paths in the file are relative to it.
-      if ((key == "path" || key == "votes") && copy.size() == 1 && fs::path(copy[0]).is_relative() &&
-          !copy[0].starts_with("synthetic")) {
+      if ((key == "path" || key == "votes") && copy.size() == 1 &&
+          fs::path(copy[0]).is_relative() && !copy[0].starts_with("synthetic")) {
         copy[0] = (folder / copy[0]).lexically_normal().string();
       }
       dataset.values[expand_prefix + key] = copy;
@@ -225,7 +235,8 @@ Config read_config(const std::string& path) {
 
 Config config_from_json(const std::string& text) { return Json::parse(text).get<Config>(); }
 
-Options::Options(std::string program, std::string purpose, std::string examples) : impl_(std::make_unique<Impl>()) {
+Options::Options(std::string program, std::string purpose, std::string examples)
+    : impl_(std::make_unique<Impl>()) {
   impl_->program = program;
   impl_->app.name(std::move(program));
   impl_->app.description(std::move(purpose));
@@ -239,56 +250,68 @@ Options::~Options() = default;
 
 void Options::group(const std::string& title) { impl_->current_group = title; }
 
-void Options::add(const std::string& flag, const std::string& key, std::string* value, const std::string& help) {
-  impl_->add(flag, help, {"", key, false, [value](const Values& v, const std::string&) { *value = v[0]; },
-                          [value] { return Values{*value}; }});
+void Options::add(const std::string& flag, const std::string& key, std::string* value,
+                  const std::string& help) {
+  impl_->add(flag, help,
+             {"", key, false, [value](const Values& v, const std::string&) { *value = v[0]; },
+              [value] { return Values{*value}; }});
 }
 
 void Options::add(const std::string& flag, const std::string& key, std::vector<std::string>* value,
                   const std::string& help) {
-  impl_->add(flag, help, {"", key, true, [value](const Values& v, const std::string&) { *value = v; },
-                          [value] { return *value; }});
+  impl_->add(flag, help,
+             {"", key, true, [value](const Values& v, const std::string&) { *value = v; },
+              [value] { return *value; }});
 }
 
 namespace {
 template <class T>
 Entry number_entry(const std::string& key, T* value) {
-  return {"", key, false,
-          [value](const Values& v, const std::string& where) { *value = parse_number<T>(v[0], where); },
-          [value] { return Values{show(*value)}; }};
+  return {
+      "", key, false,
+      [value](const Values& v, const std::string& where) { *value = parse_number<T>(v[0], where); },
+      [value] { return Values{show(*value)}; }};
 }
 }  // namespace
 
-void Options::add(const std::string& flag, const std::string& key, double* value, const std::string& help) {
+void Options::add(const std::string& flag, const std::string& key, double* value,
+                  const std::string& help) {
   impl_->add(flag, help, number_entry(key, value));
 }
-void Options::add(const std::string& flag, const std::string& key, float* value, const std::string& help) {
+void Options::add(const std::string& flag, const std::string& key, float* value,
+                  const std::string& help) {
   impl_->add(flag, help, number_entry(key, value));
 }
-void Options::add(const std::string& flag, const std::string& key, int* value, const std::string& help) {
+void Options::add(const std::string& flag, const std::string& key, int* value,
+                  const std::string& help) {
   impl_->add(flag, help, number_entry(key, value));
 }
-void Options::add(const std::string& flag, const std::string& key, std::uint64_t* value, const std::string& help) {
+void Options::add(const std::string& flag, const std::string& key, std::uint64_t* value,
+                  const std::string& help) {
   impl_->add(flag, help, number_entry(key, value));
 }
 
-void Options::add(const std::string& flag, const std::string& key, std::vector<int>* value, const std::string& help) {
-  impl_->add(flag, help, {"", key, true,
-                          [value](const Values& v, const std::string& where) {
-                            value->clear();
-                            for (const auto& text : v) value->push_back(parse_number<int>(text, where));
-                          },
-                          [value] {
-                            Values shown;
-                            for (const int n : *value) shown.push_back(show(n));
-                            return shown;
-                          }});
+void Options::add(const std::string& flag, const std::string& key, std::vector<int>* value,
+                  const std::string& help) {
+  impl_->add(flag, help,
+             {"", key, true,
+              [value](const Values& v, const std::string& where) {
+                value->clear();
+                for (const auto& text : v) value->push_back(parse_number<int>(text, where));
+              },
+              [value] {
+                Values shown;
+                for (const int n : *value) shown.push_back(show(n));
+                return shown;
+              }});
 }
 
-void Options::add(const std::string& flag, const std::string& key, bool* value, const std::string& help) {
-  Entry entry{long_flag(flag), key, false,
-              [value](const Values& v, const std::string& where) { *value = parse_bool(v[0], where); },
-              [value] { return Values{*value ? "true" : "false"}; }};
+void Options::add(const std::string& flag, const std::string& key, bool* value,
+                  const std::string& help) {
+  Entry entry{
+      long_flag(flag), key, false,
+      [value](const Values& v, const std::string& where) { *value = parse_bool(v[0], where); },
+      [value] { return Values{*value ? "true" : "false"}; }};
   Values& holder = impl_->raw[entry.flag];
   const std::string negated = "!--no-" + entry.flag.substr(2);
   impl_->cli[entry.flag] =
@@ -303,7 +326,9 @@ void Options::add(const std::string& flag, const std::string& key, bool* value, 
 void Options::add_optional(const std::string& flag, std::string* value, const std::string& implied,
                            const std::string& help) {
   Entry entry{long_flag(flag), "", false,
-              [value, implied](const Values& v, const std::string&) { *value = v.empty() || v[0].empty() ? implied : v[0]; },
+              [value, implied](const Values& v, const std::string&) {
+                *value = v.empty() || v[0].empty() ? implied : v[0];
+              },
               [value] { return Values{*value}; }};
   impl_->cli[entry.flag] = impl_->app.add_option(flag, impl_->raw[entry.flag], help)
                                ->expected(0, 1)
@@ -312,7 +337,8 @@ void Options::add_optional(const std::string& flag, std::string* value, const st
   impl_->entries.push_back(std::move(entry));
 }
 
-void Options::add_positional(const std::string& name, std::vector<std::string>* value, const std::string& help) {
+void Options::add_positional(const std::string& name, std::vector<std::string>* value,
+                             const std::string& help) {
   impl_->app.add_option(name, *value, help)->type_name("");
 }
 
@@ -320,10 +346,20 @@ void Options::add_config_options() {
   group("Configuration");
   impl_->with_config = true;
   impl_->app.add_option("-c,--config", impl_->config_files, "YAML file of options; later ones win")
-      ->type_name("FILE")->expected(1)->take_all()->group(impl_->current_group);
-  impl_->app.add_option("--set", impl_->assignments, "key=value for any key of the YAML, e.g. train.lr=1e-3")
-      ->type_name("KEY=VALUE")->expected(1)->take_all()->group(impl_->current_group);
-  impl_->app.add_flag("--print-config", impl_->print_config, "print the effective configuration as YAML and end")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all()
+      ->group(impl_->current_group);
+  impl_->app
+      .add_option("--set", impl_->assignments,
+                  "key=value for any key of the YAML, e.g. train.lr=1e-3")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->group(impl_->current_group);
+  impl_->app
+      .add_flag("--print-config", impl_->print_config,
+                "print the effective configuration as YAML and end")
       ->group(impl_->current_group);
 }
 
@@ -371,7 +407,9 @@ void Options::parse(int argc, char** argv) {
   if (impl_->print_config) throw Help{effective_yaml()};
 }
 
-void Options::apply(const Config& config, const std::string& source) { impl_->apply({source, config}); }
+void Options::apply(const Config& config, const std::string& source) {
+  impl_->apply({source, config});
+}
 
 bool Options::given(const std::string& flag) const {
   const auto found = impl_->cli.find(flag);

@@ -1,5 +1,5 @@
-// The one place that knows CLI11 and YAML: option structs of the library bound to flags and to keys of
-// a configuration file by one table, so that both have the same words, checks and messages.
+// The one place that knows CLI11 and YAML: option structs of the library bound to flags and to keys
+// of a configuration file by one table, so that both have the same words, checks and messages.
 //
 // Precedence: default < dataset YAML < --config YAML < --set key=value < flag.
 #pragma once
@@ -25,22 +25,29 @@ class Options {
 
   void group(const std::string& title);  // of the options added from here on, in --help
   // flag: "--lr" or "-c,--config". key: "train.lr", or "" when no configuration file sets it.
-  void add(const std::string& flag, const std::string& key, std::string* value, const std::string& help);
+  void add(const std::string& flag, const std::string& key, std::string* value,
+           const std::string& help);
   void add(const std::string& flag, const std::string& key, double* value, const std::string& help);
   void add(const std::string& flag, const std::string& key, float* value, const std::string& help);
   void add(const std::string& flag, const std::string& key, int* value, const std::string& help);
-  void add(const std::string& flag, const std::string& key, std::uint64_t* value, const std::string& help);
-  void add(const std::string& flag, const std::string& key, std::vector<std::string>* value, const std::string& help);
-  void add(const std::string& flag, const std::string& key, std::vector<int>* value, const std::string& help);
-  void add(const std::string& flag, const std::string& key, bool* value, const std::string& help);  // and --no-flag
+  void add(const std::string& flag, const std::string& key, std::uint64_t* value,
+           const std::string& help);
+  void add(const std::string& flag, const std::string& key, std::vector<std::string>* value,
+           const std::string& help);
+  void add(const std::string& flag, const std::string& key, std::vector<int>* value,
+           const std::string& help);
+  void add(const std::string& flag, const std::string& key, bool* value,
+           const std::string& help);  // and --no-flag
   // A flag whose value may be left out: `value` is then `implied`.
-  void add_optional(const std::string& flag, std::string* value, const std::string& implied, const std::string& help);
-  void add_positional(const std::string& name, std::vector<std::string>* value, const std::string& help);
+  void add_optional(const std::string& flag, std::string* value, const std::string& implied,
+                    const std::string& help);
+  void add_positional(const std::string& name, std::vector<std::string>* value,
+                      const std::string& help);
   // --config, --set and --print-config.
   void add_config_options();
 
-  // A value of `key` that names a YAML stands for that file's keys under `prefix`; its own `key` is what
-  // counts then, relative to the file.
+  // A value of `key` that names a YAML stands for that file's keys under `prefix`; its own `key` is
+  // what counts then, relative to the file.
   void expand_yaml(const std::string& key, const std::string& prefix);
 
   // Parses the command line and applies every layer in order. Throws Help for --help, --version and
@@ -66,8 +73,8 @@ Config config_from_json(const std::string& text);
 // Runs a main: errors become one line on stderr and the house's exit codes.
 int run_program(const std::string& name, const std::function<int()>& body);
 
-// After install_stop_handler() the first SIGINT or SIGTERM asks to stop; a second one ends the process
-// at once with 130.
+// After install_stop_handler() the first SIGINT or SIGTERM asks to stop; a second one ends the
+// process at once with 130.
 void install_stop_handler();
 bool stop_requested();
 

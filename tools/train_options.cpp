@@ -17,8 +17,9 @@ MixedHeadSpec parse_mix(const std::string& text) {
   MixedHeadSpec mix;
   mix.name = trim(text.substr(0, equals));
   const auto labels = label_preset(mix.name);
-  if (!labels) fail_input("--mix '" + text + "': " + mix.name + " is no label preset" +
-                          did_you_mean(mix.name, label_preset_names()));
+  if (!labels)
+    fail_input("--mix '" + text + "': " + mix.name + " is no label preset" +
+               did_you_mean(mix.name, label_preset_names()));
   mix.labels = *labels;
   for (const std::string& part : split(text.substr(equals + 1), '+')) {
     const auto factors = split(part, '*');
@@ -34,14 +35,21 @@ MixedHeadSpec parse_mix(const std::string& text) {
 void add_train_options(Options& o, TrainFlags& f) {
   o.group("Net");
   o.add("--arch", "model.arch", &f.architecture.name, join(architecture_names(), ", "));
-  o.add("--input-size", "model.input_size", &f.architecture.input_size, "side of the input in pixels; 0: the architecture's own");
-  o.add("--resize", "model.resize", &f.resize, "side before the crop to the input; 0: 48, or 12/11 of a larger input");
+  o.add("--input-size", "model.input_size", &f.architecture.input_size,
+        "side of the input in pixels; 0: the architecture's own");
+  o.add("--resize", "model.resize", &f.resize,
+        "side before the crop to the input; 0: 48, or 12/11 of a larger input");
   o.add("--channels", "model.channels", &f.architecture.channels, "1 (gray) or 3 (gray repeated)");
-  o.add("--stages", "model.stages", &f.architecture.stages, "channels of each stage; empty: the architecture's own");
-  o.add("--blocks", "model.blocks", &f.architecture.blocks, "convolutions or blocks a stage; 0: own");
-  o.add("--dense", "model.dense", &f.architecture.dense, "widths of the dense layers before the head; 0: none");
-  o.add("--dropout", "model.dropout", &f.architecture.dropout, "dropout rate; below 0: the architecture's own");
-  o.add("--squeeze-excitation", "model.squeeze_excitation", &f.architecture.squeeze_excitation, "compact: a channel gate in every block");
+  o.add("--stages", "model.stages", &f.architecture.stages,
+        "channels of each stage; empty: the architecture's own");
+  o.add("--blocks", "model.blocks", &f.architecture.blocks,
+        "convolutions or blocks a stage; 0: own");
+  o.add("--dense", "model.dense", &f.architecture.dense,
+        "widths of the dense layers before the head; 0: none");
+  o.add("--dropout", "model.dropout", &f.architecture.dropout,
+        "dropout rate; below 0: the architecture's own");
+  o.add("--squeeze-excitation", "model.squeeze_excitation", &f.architecture.squeeze_excitation,
+        "compact: a channel gate in every block");
   o.add("--mix", "model.mix", &f.mix, "a head made of others, e.g. six=0.3*fer2013+0.7*ferplus");
   o.add("--summary", "", &f.summary, "print layers, shapes, parameters and FLOPs, and end");
 
@@ -51,7 +59,8 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("-b,--batch-size", "train.batch_size", &t.batch_size, "images a step");
   o.add("--opt", "train.opt", &t.opt, "adam, adamw, sgd (Nesterov momentum)");
   o.add("--lr", "train.lr", &t.lr, "peak learning rate; 0: adam, adamw .002, sgd .1");
-  o.add("--weight-decay", "train.weight_decay", &t.weight_decay, "of weights; below 0: adam, sgd 1e-4, adamw .05");
+  o.add("--weight-decay", "train.weight_decay", &t.weight_decay,
+        "of weights; below 0: adam, sgd 1e-4, adamw .05");
   o.add("--momentum", "train.momentum", &t.momentum, "sgd");
   o.add("--beta1", "train.beta1", &t.beta1, "adam, adamw");
   o.add("--beta2", "train.beta2", &t.beta2, "adam, adamw");
@@ -60,13 +69,17 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--min-lr", "train.min_lr", &t.min_lr, "where the schedule ends");
   o.add("--step-epochs", "train.step_epochs", &t.step_epochs, "step: epochs between falls");
   o.add("--step-factor", "train.step_factor", &t.step_factor, "step, plateau: factor of a fall");
-  o.add("--plateau-patience", "train.plateau_patience", &t.plateau_patience, "plateau: epochs without a lower loss before a fall");
-  o.add("--label-smoothing", "train.label_smoothing", &t.label_smoothing, "share of the target spread over all classes");
+  o.add("--plateau-patience", "train.plateau_patience", &t.plateau_patience,
+        "plateau: epochs without a lower loss before a fall");
+  o.add("--label-smoothing", "train.label_smoothing", &t.label_smoothing,
+        "share of the target spread over all classes");
   o.add("--class-weights", "train.class_weights", &t.class_weights, "none, balanced");
   o.add("--sampler", "train.sampler", &t.sampler, "shuffle, balanced");
   o.add("--ema", "train.ema", &t.ema, "decay of the weight average that is kept; 0: off");
-  o.add("--early-stop", "train.early_stop", &t.early_stop, "epochs without a better score; 0: never");
-  o.add("--monitor", "train.monitor", &t.monitor, "accuracy, macro_f1, loss of the validation part: picks best.safetensors");
+  o.add("--early-stop", "train.early_stop", &t.early_stop,
+        "epochs without a better score; 0: never");
+  o.add("--monitor", "train.monitor", &t.monitor,
+        "accuracy, macro_f1, loss of the validation part: picks best.safetensors");
   o.add("--clip-grad", "train.clip_grad", &t.clip_grad, "largest gradient norm; 0: off");
   o.add("--drop-path", "train.drop_path", &t.drop_path, "stochastic depth rate of the last block");
   o.add("--seed", "train.seed", &t.seed, "of weights, order, augmentation and dropout");
@@ -81,7 +94,8 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--brightness", "augment.brightness", &a.brightness, "of full scale, both ways");
   o.add("--contrast", "augment.contrast", &a.contrast, "factor in 1 -+ contrast");
   o.add("--erasing", "augment.erasing", &a.erasing, "probability of an erased rectangle");
-  o.add("--erasing-area", "augment.erasing_area", &a.erasing_area, "its largest share of the picture");
+  o.add("--erasing-area", "augment.erasing_area", &a.erasing_area,
+        "its largest share of the picture");
   o.add("--mixup", "augment.mixup", &a.mixup, "alpha of the mixing weight; 0: off");
 
   o.group("Machine");
@@ -93,11 +107,13 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--project", "run.project", &f.project, "folder of the run folders");
   o.add("--name", "run.name", &f.name, "run folder; a number is added where it is taken");
   o.add("--exist-ok", "run.exist_ok", &f.exist_ok, "write into an existing run folder");
-  o.add_optional("--resume", &f.resume, kNewestRun, "[=RUN] go on with an unfinished run; alone: the newest");
+  o.add_optional("--resume", &f.resume, kNewestRun,
+                 "[=RUN] go on with an unfinished run; alone: the newest");
 }
 
 int resize_of(const TrainFlags& f) {
-  const int input = f.architecture.input_size > 0 ? f.architecture.input_size : default_input_size(f.architecture.name);
+  const int input = f.architecture.input_size > 0 ? f.architecture.input_size
+                                                  : default_input_size(f.architecture.name);
   if (f.resize > 0 && f.resize < input) {
     fail_input(format("model.resize: %d is less than the input size %d", f.resize, input));
   }
@@ -107,7 +123,8 @@ int resize_of(const TrainFlags& f) {
 
 ArchitectureOptions architecture_for(const TrainFlags& f, const std::vector<HeadLabels>& heads) {
   ArchitectureOptions a = f.architecture;
-  for (const HeadLabels& head : heads) a.heads.push_back({head.name, static_cast<int>(head.labels.size())});
+  for (const HeadLabels& head : heads)
+    a.heads.push_back({head.name, static_cast<int>(head.labels.size())});
   a.dense_given = !a.dense.empty();
   std::erase(a.dense, 0);
   return a;
@@ -124,7 +141,8 @@ std::vector<HeadLabels> heads_for_summary(const DataFlags& flags) {
   return heads;
 }
 
-Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data, const std::string& config) {
+Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
+                              const std::string& config) {
   Checkpoint c;
   c.graph = make_architecture(architecture_for(f, data.train->heads()));
   ModelSpec& s = c.spec;

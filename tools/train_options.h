@@ -15,8 +15,8 @@ inline constexpr const char* kNewestRun = "newest";
 
 struct TrainFlags {
   ArchitectureOptions architecture;
-  int resize = 0;      // side before the crop; 0: 48, or 12/11 of a larger input
-  std::string mix;     // a head made of others: six=0.3*fer2013+0.7*ferplus
+  int resize = 0;   // side before the crop; 0: 48, or 12/11 of a larger input
+  std::string mix;  // a head made of others: six=0.3*fer2013+0.7*ferplus
   TrainOptions train;
   AugmentOptions augment;
   std::string project = "runs/train";
@@ -33,6 +33,7 @@ ArchitectureOptions architecture_for(const TrainFlags& flags, const std::vector<
 // Heads without opening the data: their label counts alone matter.
 std::vector<HeadLabels> heads_for_summary(const DataFlags& flags);
 // Graph and spec for the data's heads, without weights.
-Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data, const std::string& config);
+Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data,
+                              const std::string& config);
 
 }  // namespace fer::tools

@@ -51,10 +51,12 @@ TEST_CASE("fer-train leaves a run folder that holds everything") {
   const auto result = run_shell(kTrain + kSmall + " --epochs 2 --name a", scratch.path());
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
-  CHECK_THAT(result.out, Catch::StartsWith("best epoch ") && Catch::Contains("runs/train/a/weights/best.safetensors"));
+  CHECK_THAT(result.out, Catch::StartsWith("best epoch ") &&
+                             Catch::Contains("runs/train/a/weights/best.safetensors"));
   const auto run = scratch / "runs/train/a";
-  for (const char* name : {"args.yaml", "data.json", "results.csv", "curves.png", "labels.png", "train_batch.png",
-                           "weights/best.safetensors", "weights/last.safetensors"}) {
+  for (const char* name :
+       {"args.yaml", "data.json", "results.csv", "curves.png", "labels.png", "train_batch.png",
+        "weights/best.safetensors", "weights/last.safetensors"}) {
     INFO(name);
     CHECK(std::filesystem::file_size(run / name) > 0);
   }
@@ -62,31 +64,38 @@ TEST_CASE("fer-train leaves a run folder that holds everything") {
   const auto rows = lines_of(slurp(run / "results.csv"));
   REQUIRE(rows.size() == 3);
   // Pinned in docs/formats.md.
-  CHECK(rows[0] == "epoch,time,lr,train_loss,train_accuracy,train_macro_f1,val_loss,val_accuracy,val_macro_f1");
+  CHECK(
+      rows[0] ==
+      "epoch,time,lr,train_loss,train_accuracy,train_macro_f1,val_loss,val_accuracy,val_macro_f1");
   const auto checkpoint = load_checkpoint(run / "weights/best.safetensors");
   CHECK(checkpoint.spec.heads[0].labels.size() == 6);
   CHECK(checkpoint.spec.provenance.contains("commit"));
 
   SECTION("its args.yaml repeats it") {
-    const auto again = run_shell(kTrain + " --config runs/train/a/args.yaml --name b", scratch.path());
+    const auto again =
+        run_shell(kTrain + " --config runs/train/a/args.yaml --name b", scratch.path());
     INFO(again.err);
     REQUIRE(again.exit_code == 0);
-    CHECK(csv_without_time(scratch / "runs/train/b/results.csv") == csv_without_time(run / "results.csv"));
+    CHECK(csv_without_time(scratch / "runs/train/b/results.csv") ==
+          csv_without_time(run / "results.csv"));
   }
-  SECTION("fer-eval prints accuracy with its interval first, then classes and the confusion matrix") {
+  SECTION(
+      "fer-eval prints accuracy with its interval first, then classes and the confusion matrix") {
     const auto eval = run_shell(
-        kEval + " --model runs/train/a/weights/best.safetensors --data synthetic:300 --split val", scratch.path());
+        kEval + " --model runs/train/a/weights/best.safetensors --data synthetic:300 --split val",
+        scratch.path());
     INFO(eval.err);
     REQUIRE(eval.exit_code == 0);
     const auto out = lines_of(eval.out);
     double accuracy = 0, low = 0, high = 0;
     int n = 0;
-    REQUIRE(std::sscanf(out[0].c_str(), "accuracy %lf [%lf, %lf] n=%d", &accuracy, &low, &high, &n) == 4);
+    REQUIRE(std::sscanf(out[0].c_str(), "accuracy %lf [%lf, %lf] n=%d", &accuracy, &low, &high,
+                        &n) == 4);
     CHECK(n == 30);
     CHECK(low <= accuracy);
     CHECK(accuracy <= high);
-    CHECK_THAT(eval.out, Catch::Contains("precision") && Catch::Contains("macro") && Catch::Contains("weighted") &&
-                             Catch::Contains("confusion matrix"));
+    CHECK_THAT(eval.out, Catch::Contains("precision") && Catch::Contains("macro") &&
+                             Catch::Contains("weighted") && Catch::Contains("confusion matrix"));
   }
   SECTION("a finished run is not resumed") {
     const auto again = run_shell(kTrain + " --resume=runs/train/a", scratch.path());
@@ -95,7 +104,8 @@ TEST_CASE("fer-train leaves a run folder that holds everything") {
   }
 }
 
-TEST_CASE("Ctrl-C and kill -9 leave a loadable checkpoint and a run that resumes to the same numbers") {
+TEST_CASE(
+    "Ctrl-C and kill -9 leave a loadable checkpoint and a run that resumes to the same numbers") {
   const TemporaryFolder scratch;
   const std::string args = kSmall + " --epochs 4";
   REQUIRE(run_shell(kTrain + args + " --name whole", scratch.path()).exit_code == 0);
@@ -116,13 +126,15 @@ TEST_CASE("Ctrl-C and kill -9 leave a loadable checkpoint and a run that resumes
     INFO(resumed.err);
     CHECK(resumed.exit_code == 0);
     CHECK(csv_without_time(run / "results.csv") == wanted);
-    CHECK(slurp(run / "weights/best.safetensors") == slurp(scratch / "runs/train/whole/weights/best.safetensors"));
+    CHECK(slurp(run / "weights/best.safetensors") ==
+          slurp(scratch / "runs/train/whole/weights/best.safetensors"));
   }
 }
 
 TEST_CASE("a summary lists layers, shapes, parameters and FLOPs") {
   const TemporaryFolder scratch;
-  const auto result = run_shell(kTrain + " --arch cnn-large --labels fer2013 --summary", scratch.path());
+  const auto result =
+      run_shell(kTrain + " --arch cnn-large --labels fer2013 --summary", scratch.path());
   CHECK(result.exit_code == 0);
   CHECK_THAT(result.out, Catch::Contains("[512,") && Catch::Contains("total"));
 }
@@ -131,7 +143,8 @@ TEST_CASE("configuration: default < YAML < --set < flag, and the result can be p
   const TemporaryFolder scratch;
   write_text(scratch / "a.yaml", "train:\n  lr: 0.5\n  epochs: 7\n  opt: sgd\n");
   const auto result = run_shell(
-      kTrain + " --config a.yaml --set train.epochs=8 --set train.seed=3 --seed 4 --print-config", scratch.path());
+      kTrain + " --config a.yaml --set train.epochs=8 --set train.seed=3 --seed 4 --print-config",
+      scratch.path());
   INFO(result.err);
   CHECK(result.exit_code == 0);
   CHECK_THAT(result.out, Catch::Contains("  lr: 0.5\n") && Catch::Contains("  epochs: 8\n") &&
@@ -145,13 +158,16 @@ TEST_CASE("bad input is one clear line and exit code 2, and nothing is written")
                            fer2013_row("3", "PublicTest", 2) + fer2013_row("4", "PrivateTest", 3);
   write_text(scratch / "good.csv", header + good);
   write_text(scratch / "short.csv", header + good + "3,1 2 3,Training\n");
-  write_text(scratch / "letter.csv", header + good + replace_all(fer2013_row("3", "Training"), " 10 ", " x "));
-  write_text(scratch / "large.csv", header + good + replace_all(fer2013_row("3", "Training"), " 255 ", " 256 "));
+  write_text(scratch / "letter.csv",
+             header + good + replace_all(fer2013_row("3", "Training"), " 10 ", " x "));
+  write_text(scratch / "large.csv",
+             header + good + replace_all(fer2013_row("3", "Training"), " 255 ", " 256 "));
   write_text(scratch / "column.csv", "emotion,Usage\n3,Training\n");
   write_text(scratch / "cut.csv", (header + good).substr(0, header.size() + good.size() - 4000));
   write_text(scratch / "usage.csv", header + good + fer2013_row("3", "Trainig"));
-  write_text(scratch / "fer2013new.csv", "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,"
-                                  "unknown,NF\nTraining,a.png,1,9,0,0,0,0,0,0,0,0\n");
+  write_text(scratch / "fer2013new.csv",
+             "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,"
+             "unknown,NF\nTraining,a.png,1,9,0,0,0,0,0,0,0,0\n");
   write_text(scratch / "key.yaml", "train:\n  epoch: 3\n");
   write_text(scratch / "broken.yaml", "train: [1,\n");
   write_text(scratch / "value.yaml", "train:\n  epochs: many\n");
@@ -211,7 +227,8 @@ TEST_CASE("fer-eval refuses what it cannot evaluate with one clear line") {
   const auto best = scratch / "runs/train/exp/weights/best.safetensors";
   const std::string whole = slurp(best);
   write_text(scratch / "cut.safetensors", whole.substr(0, whole.size() - 100));
-  write_text(scratch / "version.safetensors", replace_all(whole, "\"version\":\"1\"", "\"version\":\"9\""));
+  write_text(scratch / "version.safetensors",
+             replace_all(whole, "\"version\":\"1\"", "\"version\":\"9\""));
   write_text(scratch / "text.safetensors", "not a checkpoint");
   std::string csv = "emotion,pixels,Usage\n";
   for (const char* label : {"0", "2", "3", "4", "5", "6"}) {
@@ -238,7 +255,8 @@ TEST_CASE("fer-eval refuses what it cannot evaluate with one clear line") {
     INFO(result.err);
     CHECK(result.exit_code == 2);
     REQUIRE_FALSE(lines_of(result.err).empty());
-    CHECK_THAT(lines_of(result.err).back(), Catch::StartsWith("error: fer-eval: ") && Catch::Contains(c.says));
+    CHECK_THAT(lines_of(result.err).back(),
+               Catch::StartsWith("error: fer-eval: ") && Catch::Contains(c.says));
   }
 }
 
@@ -250,16 +268,20 @@ TEST_CASE("a full disk or a read-only folder is exit code 1, and what was there 
     std::cout << "SKIPPED: mounting a small tmpfs needs root\n";
     return;
   }
-  const auto full = run_shell(kTrain + kSmall + " --epochs 1 --stages 32 64 --project disk/runs", scratch.path());
+  const auto full =
+      run_shell(kTrain + kSmall + " --epochs 1 --stages 32 64 --project disk/runs", scratch.path());
   ::mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr);
-  const auto read_only = run_shell(kTrain + kSmall + " --epochs 1 --project disk/other", scratch.path());
-  const bool temporary_left = !run_shell("find disk -name '*.tmp*' | grep .", scratch.path()).exit_code;
+  const auto read_only =
+      run_shell(kTrain + kSmall + " --epochs 1 --project disk/other", scratch.path());
+  const bool temporary_left =
+      !run_shell("find disk -name '*.tmp*' | grep .", scratch.path()).exit_code;
   ::umount(disk.c_str());
   INFO(full.err);
   CHECK(full.exit_code == 1);
   CHECK_THAT(lines_of(full.err).back(), Catch::Contains("No space left on device"));
   INFO(read_only.err);
   CHECK(read_only.exit_code == 1);
-  CHECK_THAT(lines_of(read_only.err).back(), Catch::Contains("disk/other") && Catch::Contains("Read-only file system"));
+  CHECK_THAT(lines_of(read_only.err).back(),
+             Catch::Contains("disk/other") && Catch::Contains("Read-only file system"));
   CHECK_FALSE(temporary_left);
 }

@@ -25,7 +25,10 @@ AugmentOptions nothing() {
 
 at::Tensor gradient_images(std::int64_t n, std::int64_t side) {
   const auto row = at::arange(side, at::kFloat) * 4;
-  return (row.view({1, 1, 1, side}) + row.view({1, 1, side, 1}) * 0.5).expand({n, 1, side, side}).to(at::kByte).contiguous();
+  return (row.view({1, 1, 1, side}) + row.view({1, 1, side, 1}) * 0.5)
+      .expand({n, 1, side, side})
+      .to(at::kByte)
+      .contiguous();
 }
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {
@@ -39,7 +42,8 @@ const std::vector<std::int64_t> kIndices = {4, 9, 2};
 TEST_CASE("with every strength at zero augmentation is the plain path") {
   const auto spec = spec_of(48, 48);
   const auto images = gradient_images(3, 48);
-  CHECK(largest_difference(augment(images, kIndices, nothing(), spec, 1, 0), plain_batch(images, spec)) < 1e-4);
+  CHECK(largest_difference(augment(images, kIndices, nothing(), spec, 1, 0),
+                           plain_batch(images, spec)) < 1e-4);
 }
 
 TEST_CASE("the plain path is what preprocess does to a single crop") {
@@ -58,7 +62,8 @@ TEST_CASE("a flip mirrors the picture") {
   const auto images = gradient_images(3, 48);
   auto options = nothing();
   options.flip = 1.0;
-  CHECK(largest_difference(augment(images, kIndices, options, spec, 1, 0), plain_batch(images, spec).flip({3})) < 1e-4);
+  CHECK(largest_difference(augment(images, kIndices, options, spec, 1, 0),
+                           plain_batch(images, spec).flip({3})) < 1e-4);
 }
 
 TEST_CASE("a sample's picture depends on seed, epoch and its own number, not on its batch") {
@@ -67,7 +72,8 @@ TEST_CASE("a sample's picture depends on seed, epoch and its own number, not on 
   const auto images = gradient_images(3, 48);
   const auto batch = augment(images, kIndices, options, spec, 5, 7);
   const std::vector<std::int64_t> alone = {9};
-  CHECK(largest_difference(batch.slice(0, 1, 2), augment(images.slice(0, 1, 2), alone, options, spec, 5, 7)) == 0);
+  CHECK(largest_difference(batch.slice(0, 1, 2),
+                           augment(images.slice(0, 1, 2), alone, options, spec, 5, 7)) == 0);
   CHECK(largest_difference(batch, augment(images, kIndices, options, spec, 5, 8)) > 0.1);
   CHECK(largest_difference(batch, augment(images, kIndices, options, spec, 6, 7)) > 0.1);
 }
@@ -92,7 +98,8 @@ TEST_CASE("erasing covers at most its share and puts one gray there") {
   options.erasing = 1.0;
   options.erasing_area = 0.2;
   const auto images = gradient_images(3, 48);
-  const auto changed = (augment(images, kIndices, options, spec, 2, 0) - plain_batch(images, spec)).abs() > 1e-3;
+  const auto changed =
+      (augment(images, kIndices, options, spec, 2, 0) - plain_batch(images, spec)).abs() > 1e-3;
   for (int i = 0; i < 3; ++i) {
     const double share = changed[i].to(at::kFloat).mean().item<double>();
     CHECK(share > 0.01);

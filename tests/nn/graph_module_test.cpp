@@ -17,13 +17,15 @@ using namespace fer::test;
 
 namespace {
 
-Logits run_torch(const Graph& graph, const TensorMap& weights, const HostTensor& input, bool bf16 = false) {
+Logits run_torch(const Graph& graph, const TensorMap& weights, const HostTensor& input,
+                 bool bf16 = false) {
   c10::InferenceMode inference;
   GraphModule module(graph, "cpu");
   module.load(weights);
   const Autocast autocast(bf16, "cpu");
   Logits logits;
-  for (const auto& [head, tensor] : module.forward(to_torch(input))) logits[head] = from_torch(tensor);
+  for (const auto& [head, tensor] : module.forward(to_torch(input)))
+    logits[head] = from_torch(tensor);
   return logits;
 }
 
@@ -65,7 +67,8 @@ TEST_CASE("libtorch agrees with the reference on every architecture") {
     const Graph graph = make_architecture(options);
     const TensorMap weights = random_weights(graph, 1);
     const HostTensor input = random_batch(graph, 2, 2);
-    CHECK(relative_error(run_torch(graph, weights, input), run_reference(graph, weights, input)) < 1e-4);
+    CHECK(relative_error(run_torch(graph, weights, input), run_reference(graph, weights, input)) <
+          1e-4);
   }
 }
 
@@ -75,7 +78,8 @@ TEST_CASE("bf16 stays within its rounding of fp32") {
   const Graph graph = make_architecture(options);
   const TensorMap weights = random_weights(graph, 1);
   const HostTensor input = random_batch(graph, 4, 2);
-  const double error = relative_error(run_torch(graph, weights, input, true), run_torch(graph, weights, input));
+  const double error =
+      relative_error(run_torch(graph, weights, input, true), run_torch(graph, weights, input));
   CHECK(error < 0.05);
   CHECK(error > 0);  // it really ran in bf16
 }
@@ -131,7 +135,9 @@ TEST_CASE("gradients are the slopes of the loss along every parameter") {
   const auto mix = to_torch(random_batch(graph, 1, 13)).flatten().slice(0, 0, 24).view({8, 3});
   ForwardOptions training;
   training.training = true;
-  const auto loss = [&] { return (at::log_softmax(module.forward(input, training).at("a"), 1) * mix).sum(); };
+  const auto loss = [&] {
+    return (at::log_softmax(module.forward(input, training).at("a"), 1) * mix).sum();
+  };
   loss().backward();
   const auto names = module.trainable_names();
   const auto parameters = module.trainable();
@@ -141,7 +147,8 @@ TEST_CASE("gradients are the slopes of the loss along every parameter") {
     const auto gradient = p.grad().clone();
     // Along the gradient itself the slope is its norm.
     const double norm = gradient.norm().item<double>();
-    const double step = 1e-2 * std::max(1.0, p.detach().norm().item<double>()) / std::max(norm, 1e-6) / 10;
+    const double step =
+        1e-2 * std::max(1.0, p.detach().norm().item<double>()) / std::max(norm, 1e-6) / 10;
     at::NoGradGuard no_grad;
     p.add_(gradient, step);
     const double up = loss().item<double>();
@@ -234,6 +241,7 @@ TEST_CASE("the libtorch classifier answers with the reference's probabilities") 
       to_probabilities(checkpoint.spec, run_reference(checkpoint.graph, checkpoint.weights, batch));
   REQUIRE(answers.size() == 5);
   for (std::size_t i = 0; i < 5; ++i) {
-    for (std::size_t c = 0; c < 3; ++c) CHECK(answers[i].at("a")[c] == Approx(wanted[i].at("a")[c]).margin(1e-5));
+    for (std::size_t c = 0; c < 3; ++c)
+      CHECK(answers[i].at("a")[c] == Approx(wanted[i].at("a")[c]).margin(1e-5));
   }
 }

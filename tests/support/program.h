@@ -30,14 +30,16 @@ inline void write_text(const std::filesystem::path& path, const std::string& tex
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// `command` goes through the shell, in `folder`; a program killed by a signal has exit code 128 + signal.
+// `command` goes through the shell, in `folder`; a program killed by a signal has exit code 128 +
+// signal.
 inline ProgramResult run_shell(const std::string& command, const std::filesystem::path& folder) {
   const TemporaryFolder output;
-  const std::string full = "cd '" + folder.string() + "' && ( " + command + " ) >'" + (output.path() / "out").string() +
-                           "' 2>'" + (output.path() / "err").string() + "' </dev/null";
+  const std::string full = "cd '" + folder.string() + "' && ( " + command + " ) >'" +
+                           (output.path() / "out").string() + "' 2>'" +
+                           (output.path() / "err").string() + "' </dev/null";
   const int status = std::system(full.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(output.path() / "out"),
-          slurp(output.path() / "err")};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          slurp(output.path() / "out"), slurp(output.path() / "err")};
 }
 
 }  // namespace fer::test

@@ -34,7 +34,8 @@ TEST_CASE("one-hot cross-entropy is the negative logarithm of the true class") {
   const auto targets = at::tensor({0.0f, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f}).view({2, 3});
   const double z = std::exp(1.0) + std::exp(2.0) + 1.0;
   const double wanted = (-(2.0 - std::log(z)) + std::log(3.0)) / 2;
-  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() == Approx(wanted).epsilon(1e-5));
+  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() ==
+        Approx(wanted).epsilon(1e-5));
 }
 
 TEST_CASE("soft targets weigh each class's logarithm, smoothing spreads its share evenly") {
@@ -50,7 +51,8 @@ TEST_CASE("rows without an answer do not count") {
   const auto logits = at::tensor({1.0f, 2.0f, 5.0f, -5.0f}).view({2, 2});
   const auto targets = at::tensor({0.0f, 1.0f, 0.0f, 0.0f}).view({2, 2});
   const double wanted = -(2.0 - std::log(std::exp(1.0) + std::exp(2.0)));
-  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() == Approx(wanted).epsilon(1e-5));
+  CHECK(soft_cross_entropy(logits, targets, 0.0, {}).item<double>() ==
+        Approx(wanted).epsilon(1e-5));
   CHECK(soft_cross_entropy(logits, at::zeros({2, 2}), 0.1, {}).item<double>() == 0.0);
 }
 
@@ -158,7 +160,8 @@ TEST_CASE("plateau falls only after its patience without a lower loss") {
 TEST_CASE("a recipe out of range is refused by name and value") {
   TrainOptions o;
   o.opt = "adm";
-  CHECK_THROWS_WITH(check(o), Catch::Contains("train.opt") && Catch::Contains("did you mean 'adam'"));
+  CHECK_THROWS_WITH(check(o),
+                    Catch::Contains("train.opt") && Catch::Contains("did you mean 'adam'"));
   o = {};
   o.ema = 1.0;
   CHECK_THROWS_WITH(check(o), Catch::Contains("train.ema"));

@@ -36,7 +36,8 @@ Checkpoint small_net(const OpenedDataset& data) {
   c.spec.architecture = "compact";
   c.spec.resize = 26;
   c.spec.input_size = 24;
-  for (const auto& head : data.train->heads()) c.spec.heads.push_back({head.name, head.labels, 1.0f, 0.0f});
+  for (const auto& head : data.train->heads())
+    c.spec.heads.push_back({head.name, head.labels, 1.0f, 0.0f});
   c.spec.default_head = c.spec.heads[0].name;
   c.spec.data_fingerprint = data.fingerprint;
   return c;
@@ -75,11 +76,13 @@ std::string without_time(const std::string& csv) {
 
 }  // namespace
 
-TEST_CASE("a run that was stopped anywhere and resumed ends with the same numbers to the last bit") {
+TEST_CASE(
+    "a run that was stopped anywhere and resumed ends with the same numbers to the last bit") {
   const auto data = faces(120);
   const auto net = small_net(data);
   for (const std::string opt : {"adam", "sgd"}) {
-    for (const int stop_after : {2, 6, 9}) {  // inside the first epoch, at its end (96 / 16 = 6), in the second
+    for (const int stop_after :
+         {2, 6, 9}) {  // inside the first epoch, at its end (96 / 16 = 6), in the second
       INFO(opt << ", stopped after step " << stop_after);
       const TemporaryFolder scratch;
       auto options = quick();
@@ -96,7 +99,8 @@ TEST_CASE("a run that was stopped anywhere and resumed ends with the same number
       first.initialise();
       const auto folder = RunFolder::create(scratch.path(), "parts", false);
       int steps = 0;
-      const auto stopped = run_training(first, folder, "note", false, [&] { return ++steps >= stop_after; });
+      const auto stopped =
+          run_training(first, folder, "note", false, [&] { return ++steps >= stop_after; });
       REQUIRE(stopped.interrupted);
       CHECK(read_run_note(folder) == "note");
 
@@ -106,7 +110,8 @@ TEST_CASE("a run that was stopped anywhere and resumed ends with the same number
       CHECK_FALSE(outcome.interrupted);
       CHECK(outcome.best_score == whole.best_score());
       CHECK(same_weights(second.checkpoint(), whole.checkpoint()));
-      CHECK(without_time(slurp(folder.file("results.csv"))) == without_time(slurp(whole_folder.file("results.csv"))));
+      CHECK(without_time(slurp(folder.file("results.csv"))) ==
+            without_time(slurp(whole_folder.file("results.csv"))));
       CHECK(slurp(folder.best()) == slurp(whole_folder.best()));
       CHECK_FALSE(std::filesystem::exists(folder.state()));
     }
@@ -129,7 +134,9 @@ TEST_CASE("training learns synthetic faces it has not seen") {
   CHECK(result->train.loss < std::log(6.0));
 }
 
-TEST_CASE("a loss that is no number stops the run naming epoch, step and learning rate, and keeps the best") {
+TEST_CASE(
+    "a loss that is no number stops the run naming epoch, step and learning rate, and keeps the "
+    "best") {
   const auto data = faces(60);
   auto options = quick();
   options.opt = "sgd";
@@ -145,7 +152,8 @@ TEST_CASE("a loss that is no number stops the run naming epoch, step and learnin
     FAIL("did not stop");
   } catch (const Error& e) {
     CHECK(e.fault() == Fault::kRuntime);
-    CHECK_THAT(e.what(), Catch::Contains("epoch 1, step") && Catch::Contains("learning rate 1e+25"));
+    CHECK_THAT(e.what(),
+               Catch::Contains("epoch 1, step") && Catch::Contains("learning rate 1e+25"));
   }
   CHECK(load_checkpoint(folder.last()).weights.size() == trainer.checkpoint().weights.size());
 }
@@ -231,10 +239,12 @@ TEST_CASE("run folders are numbered, and the newest unfinished one is found") {
   CHECK(a.path().filename() == "exp");
   CHECK(b.path().filename() == "exp2");
   CHECK(RunFolder::create(scratch.path(), "exp", true).path() == a.path());
-  CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), ""), Catch::Contains("no unfinished run"));
+  CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), ""),
+                    Catch::Contains("no unfinished run"));
   std::ofstream(b.state()) << "x";
   CHECK(RunFolder::unfinished(scratch.path(), "").path() == b.path());
-  CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), a.path().string()), Catch::Contains("finished"));
+  CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), a.path().string()),
+                    Catch::Contains("finished"));
   CHECK_THROWS_WITH(RunFolder::create(scratch.path(), "a/b", false), Catch::Contains("a/b"));
 }
 
@@ -252,5 +262,6 @@ TEST_CASE("results.csv is cut back to the epochs that the state knows") {
   int n = 0;
   for (std::string line; std::getline(lines, line);) ++n;
   CHECK(n == 3);
-  CHECK_THROWS_WITH((ResultsLog(path, {HeadSpec{"a", {"x", "y"}, 1.0f, 0.0f}}, 5)), Catch::Contains("2 epochs"));
+  CHECK_THROWS_WITH((ResultsLog(path, {HeadSpec{"a", {"x", "y"}, 1.0f, 0.0f}}, 5)),
+                    Catch::Contains("2 epochs"));
 }

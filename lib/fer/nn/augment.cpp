@@ -28,7 +28,8 @@ at::Tensor normalise(at::Tensor x, const ModelSpec& spec) {
   x = x * (255.0f * spec.scale);
   if (spec.channels() > 1) x = x.expand({-1, spec.channels(), -1, -1});
   const auto normal = (x - per_channel(spec.mean, x)) / per_channel(spec.std, x);
-  auto result = at::empty(normal.sizes(), normal.options().memory_format(at::MemoryFormat::ChannelsLast));
+  auto result =
+      at::empty(normal.sizes(), normal.options().memory_format(at::MemoryFormat::ChannelsLast));
   return result.copy_(normal);
 }
 
@@ -82,18 +83,30 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   if (!options.enabled) return plain_batch(images, spec);
   const auto n = static_cast<std::int64_t>(indices.size());
   const std::int64_t side = spec.input_size;
-  // Columns: the affine matrix (6), brightness, contrast, the erased rectangle (x0 y0 x1 y1), its value.
+  // Columns: the affine matrix (6), brightness, contrast, the erased rectangle (x0 y0 x1 y1), its
+  // value.
   constexpr int kColumns = 13;
   auto table = at::empty({n, kColumns}, at::kFloat);
   float* row = table.data_ptr<float>();
   for (std::int64_t i = 0; i < n; ++i, row += kColumns) {
-    const Draw d = draw(options, spec,
-                        Rng{seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(indices[i])});
+    const Draw d =
+        draw(options, spec,
+             Rng{seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(indices[i])});
     const double scale = static_cast<double>(side) / spec.resize / d.zoom;
     const double c = std::cos(d.angle) * scale, s = std::sin(d.angle) * scale;
     const double mirror = d.flip ? -1.0 : 1.0;
-    const double values[kColumns] = {mirror * c, -s, d.dx, mirror * s, c, d.dy, d.brightness, d.contrast,
-                                     d.erase_x, d.erase_y, d.erase_x + d.erase_w, d.erase_y + d.erase_h,
+    const double values[kColumns] = {mirror * c,
+                                     -s,
+                                     d.dx,
+                                     mirror * s,
+                                     c,
+                                     d.dy,
+                                     d.brightness,
+                                     d.contrast,
+                                     d.erase_x,
+                                     d.erase_y,
+                                     d.erase_x + d.erase_w,
+                                     d.erase_y + d.erase_h,
                                      d.erase_value};
     std::copy(std::begin(values), std::end(values), row);
   }
@@ -112,7 +125,8 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   if (options.erasing > 0) {
     const auto centre = (at::arange(side, x.options()) + 0.5f) / static_cast<float>(side);
     const auto xs = centre.view({1, 1, 1, side}), ys = centre.view({1, 1, side, 1});
-    const auto erased = (xs >= column(8)) & (xs < column(10)) & (ys >= column(9)) & (ys < column(11));
+    const auto erased =
+        (xs >= column(8)) & (xs < column(10)) & (ys >= column(9)) & (ys < column(11));
     x = at::where(erased, column(12), x);
   }
   return normalise(x, spec);
@@ -120,7 +134,8 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
 
 at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec) {
   const std::int64_t offset = (spec.resize - spec.input_size) / 2;
-  auto x = images.slice(2, offset, offset + spec.input_size).slice(3, offset, offset + spec.input_size);
+  auto x =
+      images.slice(2, offset, offset + spec.input_size).slice(3, offset, offset + spec.input_size);
   return normalise(x.to(at::kFloat).mul_(1.0f / 255.0f), spec);
 }
 
@@ -131,7 +146,8 @@ std::vector<Image> to_images(const at::Tensor& batch, const ModelSpec& spec) {
   x = x.round().clamp(0, 255).to(at::kByte).permute({0, 2, 3, 1}).contiguous();
   std::vector<Image> images;
   for (std::int64_t i = 0; i < x.size(0); ++i) {
-    Image image(static_cast<int>(x.size(2)), static_cast<int>(x.size(1)), static_cast<int>(x.size(3)));
+    Image image(static_cast<int>(x.size(2)), static_cast<int>(x.size(1)),
+                static_cast<int>(x.size(3)));
     const auto* begin = x[i].data_ptr<std::uint8_t>();
     std::copy(begin, begin + image.pixels.size(), image.pixels.begin());
     images.push_back(std::move(image));

@@ -1,7 +1,7 @@
 // Batched augmentation on the training device, and the plain path that validation takes.
 //
-// Every number is drawn from Rng{seed, epoch, sample index}: a sample's picture in an epoch does not
-// depend on its batch, on the order, or on a resume.
+// Every number is drawn from Rng{seed, epoch, sample index}: a sample's picture in an epoch does
+// not depend on its batch, on the order, or on a resume.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@ namespace fer {
 
 struct AugmentOptions {
   bool enabled = true;
-  double flip = 0.5;         // probability of a horizontal flip
-  double rotation = 10.0;    // degrees, uniform in [-r, r]
-  double zoom = 0.1;        // scale uniform in [1 - z, 1 + z]
-  double shift = 0.03;       // of the side, uniform in [-s, s] both ways, beside the crop's own offset
-  double brightness = 0.1;  // added, of full scale, uniform in [-b, b]
-  double contrast = 0.2;    // factor about the picture's mean, uniform in [1 - c, 1 + c]
-  double erasing = 0.1;      // probability of one erased rectangle (Zhong et al. 2020)
+  double flip = 0.5;       // probability of a horizontal flip
+  double rotation = 10.0;  // degrees, uniform in [-r, r]
+  double zoom = 0.1;       // scale uniform in [1 - z, 1 + z]
+  double shift = 0.03;  // of the side, uniform in [-s, s] both ways, beside the crop's own offset
+  double brightness = 0.1;     // added, of full scale, uniform in [-b, b]
+  double contrast = 0.2;       // factor about the picture's mean, uniform in [1 - c, 1 + c]
+  double erasing = 0.1;        // probability of one erased rectangle (Zhong et al. 2020)
   double erasing_area = 0.15;  // its largest share of the picture; the smallest is .02
-  double mixup = 0.0;        // alpha of the Beta distribution (Zhang et al. 2018); 0: off
+  double mixup = 0.0;          // alpha of the Beta distribution (Zhang et al. 2018); 0: off
 };
 // Throws kInput naming the option and the value.
 void check(const AugmentOptions& options);

@@ -30,20 +30,27 @@ at::Tensor pad(const at::Tensor& x, const Padding& p, double value) {
 
 bool is_symmetric(const Padding& p) { return p.top == p.bottom && p.left == p.right; }
 
-at::Tensor keep_mask(const at::Tensor& like, at::IntArrayRef shape, double rate, at::Generator& generator) {
-  return at::empty(shape, like.options().dtype(at::kFloat)).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
+at::Tensor keep_mask(const at::Tensor& like, at::IntArrayRef shape, double rate,
+                     at::Generator& generator) {
+  return at::empty(shape, like.options().dtype(at::kFloat))
+      .bernoulli_(1.0 - rate, generator)
+      .div_(1.0 - rate);
 }
 
 }  // namespace
 
 at::Tensor to_torch(const HostTensor& tensor) {
   const auto copy = [&](const void* data, at::ScalarType type) {
-    return at::from_blob(const_cast<void*>(data), tensor.shape, at::TensorOptions().dtype(type)).clone();
+    return at::from_blob(const_cast<void*>(data), tensor.shape, at::TensorOptions().dtype(type))
+        .clone();
   };
   switch (tensor.dtype) {
-    case DType::kF32: return copy(tensor.bytes.data(), at::kFloat);
-    case DType::kI64: return copy(tensor.bytes.data(), at::kLong);
-    case DType::kU8: return copy(tensor.bytes.data(), at::kByte);
+    case DType::kF32:
+      return copy(tensor.bytes.data(), at::kFloat);
+    case DType::kI64:
+      return copy(tensor.bytes.data(), at::kLong);
+    case DType::kU8:
+      return copy(tensor.bytes.data(), at::kByte);
     default: {
       const auto floats = tensor.to_floats();
       return copy(floats.data(), at::kFloat);
@@ -91,9 +98,10 @@ GraphModule::GraphModule(Graph graph, const std::string& device) : impl_(std::ma
   impl_->parameters = impl_->graph.parameters();
   for (const Parameter& parameter : impl_->parameters) {
     auto options = at::TensorOptions().dtype(at::kFloat).device(torch_device(device));
-    // contiguous(ChannelsLast) leaves a one-channel tensor as it is and the stem would run NCHW, so the
-    // format is asked for at allocation.
-    if (parameter.shape.size() == 4) options = options.memory_format(at::MemoryFormat::ChannelsLast);
+    // contiguous(ChannelsLast) leaves a one-channel tensor as it is and the stem would run NCHW, so
+    // the format is asked for at allocation.
+    if (parameter.shape.size() == 4)
+      options = options.memory_format(at::MemoryFormat::ChannelsLast);
     auto tensor = at::empty(parameter.shape, options).zero_();
     tensor.set_requires_grad(parameter.trainable);
     impl_->index[parameter.name] = impl_->tensors.size();
@@ -208,10 +216,10 @@ std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
               return at::conv2d(x, weight, bias, {o.stride, o.stride}, padding, {1, 1}, o.groups);
             },
             [&](const op::BatchNorm& o) {
-              return at::batch_norm(in(0), impl_->tensor(node, ".weight"), impl_->tensor(node, ".bias"),
-                                    impl_->tensor(node, ".running_mean"),
-                                    impl_->tensor(node, ".running_var"), options.training,
-                                    kBatchNormMomentum, o.epsilon, true);
+              return at::batch_norm(
+                  in(0), impl_->tensor(node, ".weight"), impl_->tensor(node, ".bias"),
+                  impl_->tensor(node, ".running_mean"), impl_->tensor(node, ".running_var"),
+                  options.training, kBatchNormMomentum, o.epsilon, true);
             },
             [&](const op::Relu&) { return at::relu(in(0)); },
             [&](const op::Sigmoid&) { return at::sigmoid(in(0)); },
@@ -230,7 +238,9 @@ std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
               const auto x = none ? in(0) : pad(in(0), o.padding, 0.0);
               return at::avg_pool2d(x, {o.kernel, o.kernel}, {o.stride, o.stride});
             },
-            [&](const op::GlobalAvgPool&) { return in(0).mean({2, 3}); },
+            [&](const op::GlobalAvgPool&) {
+              return in(0).mean({2, 3});
+            },
             [&](const op::ZeroPad& o) { return pad(in(0), o.padding, 0.0); },
             [&](const op::Add&) {
               const double rate = impl_->residual_sums > 0
@@ -248,7 +258,8 @@ std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
             },
             [&](const op::Dropout& o) {
               if (!options.training || o.rate <= 0.0f) return in(0);
-              return in(0) * keep_mask(in(0), in(0).sizes(), o.rate, generator).to(in(0).scalar_type());
+              return in(0) *
+                     keep_mask(in(0), in(0).sizes(), o.rate, generator).to(in(0).scalar_type());
             },
         },
         node.operation);

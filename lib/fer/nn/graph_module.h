@@ -15,14 +15,15 @@ class Tensor;
 
 namespace fer {
 
-at::Tensor to_torch(const HostTensor& tensor);           // a copy on the CPU
-HostTensor from_torch(const at::Tensor& tensor);         // contiguous, F32 (or I64, U8)
+at::Tensor to_torch(const HostTensor& tensor);    // a copy on the CPU
+HostTensor from_torch(const at::Tensor& tensor);  // contiguous, F32 (or I64, U8)
 
 struct ForwardOptions {
-  bool training = false;        // batch statistics, dropout on
-  std::uint64_t seed = 0;       // of this step's dropout and stochastic depth
-  float drop_path = 0.0f;       // stochastic depth (Huang et al. 2016): rate at the last residual sum,
-                                // rising linearly from 0; drops input 0 of an addition, a sample at a time
+  bool training = false;   // batch statistics, dropout on
+  std::uint64_t seed = 0;  // of this step's dropout and stochastic depth
+  float drop_path =
+      0.0f;  // stochastic depth (Huang et al. 2016): rate at the last residual sum,
+             // rising linearly from 0; drops input 0 of an addition, a sample at a time
 };
 
 class GraphModule {
@@ -36,9 +37,9 @@ class GraphModule {
   const Graph& graph() const;
   const std::string& device() const;
 
-  // Convolutions He-normal by fan-out (He et al. 2015), linear layers uniform in 1/sqrt(fan-in), batch
-  // norm 1 and 0. Not 0 for the last one of a residual branch: on a few thousand faces such nets sit at
-  // chance for epochs. A parameter's numbers depend on (seed, its name) alone.
+  // Convolutions He-normal by fan-out (He et al. 2015), linear layers uniform in 1/sqrt(fan-in),
+  // batch norm 1 and 0. Not 0 for the last one of a residual branch: on a few thousand faces such
+  // nets sit at chance for epochs. A parameter's numbers depend on (seed, its name) alone.
   void initialise(std::uint64_t seed);
   void load(const TensorMap& weights);  // throws kInput on a missing, surplus or misshapen tensor
   TensorMap save() const;               // F32 on the host
@@ -50,7 +51,8 @@ class GraphModule {
   std::vector<at::Tensor> tensors() const;
 
   // [N, C, H, W] normalised, on the device -> logits [N, classes] F32 by head.
-  std::map<std::string, at::Tensor> forward(const at::Tensor& input, const ForwardOptions& options = {});
+  std::map<std::string, at::Tensor> forward(const at::Tensor& input,
+                                            const ForwardOptions& options = {});
 
  private:
   struct Impl;

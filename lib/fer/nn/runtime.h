@@ -19,8 +19,8 @@ namespace fer {
 // AVX-512 kernels where the CPU has them. An environment the user set is left alone.
 void prepare_torch_process();
 
-// "auto" (cuda when there is one, else cpu), "cpu", "cuda" or "cuda:N". Throws kInput when the device is
-// not there or the name is unknown.
+// "auto" (cuda when there is one, else cpu), "cpu", "cuda" or "cuda:N". Throws kInput when the
+// device is not there or the name is unknown.
 std::string resolve_device(const std::string& name);
 c10::Device torch_device(const std::string& resolved);
 void set_torch_threads(int threads);  // 0: all cores that this process may use
@@ -28,7 +28,8 @@ int torch_threads();
 std::string torch_version();
 
 // Mixed precision: "auto" is bf16 where the device multiplies it natively, else off.
-bool resolve_bf16(const std::string& amp, const std::string& device);  // auto, bf16, off; throws kInput
+bool resolve_bf16(const std::string& amp,
+                  const std::string& device);  // auto, bf16, off; throws kInput
 
 // While it lives, this thread's convolutions and matrix products run in bf16.
 class Autocast {

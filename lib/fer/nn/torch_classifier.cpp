@@ -22,8 +22,9 @@ class TorchClassifier : public Classifier {
 
   std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
     c10::InferenceMode inference;
-    auto input = at::empty(batch.shape, at::TensorOptions().dtype(at::kFloat).memory_format(
-                                            at::MemoryFormat::ChannelsLast));
+    auto input = at::empty(
+        batch.shape,
+        at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
     input.copy_(to_torch(batch));
     std::map<std::string, HostTensor> result;
     const Autocast autocast(bf16_, device_);

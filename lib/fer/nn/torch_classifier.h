@@ -11,7 +11,7 @@ namespace fer {
 
 struct TorchClassifierOptions {
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
-  bool bf16 = false;            // faster where the CPU has it; probabilities move in the third digit
+  bool bf16 = false;  // faster where the CPU has it; probabilities move in the third digit
 };
 
 std::unique_ptr<Classifier> make_torch_classifier(const Checkpoint& checkpoint,

@@ -19,7 +19,8 @@ std::vector<float> balanced_class_weights(const std::vector<double>& mass) {
   for (const double m : mass) total += m;
   std::vector<float> weights;
   for (const double m : mass) {
-    weights.push_back(m > 0 ? static_cast<float>(total / (static_cast<double>(mass.size()) * m)) : 0.0f);
+    weights.push_back(m > 0 ? static_cast<float>(total / (static_cast<double>(mass.size()) * m))
+                            : 0.0f);
   }
   return weights;
 }

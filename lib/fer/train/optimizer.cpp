@@ -9,8 +9,8 @@ namespace {
 
 class Base : public Optimizer {
  public:
-  Base(const TrainOptions& options, std::vector<std::string> names, std::vector<at::Tensor> parameters,
-       std::vector<std::string> slots)
+  Base(const TrainOptions& options, std::vector<std::string> names,
+       std::vector<at::Tensor> parameters, std::vector<std::string> slots)
       : options_(options),
         weight_decay_(effective_weight_decay(options)),
         names_(std::move(names)),
@@ -78,7 +78,8 @@ class Sgd : public Base {
 class Adam : public Base {
  public:
   Adam(const TrainOptions& o, std::vector<std::string> names, std::vector<at::Tensor> parameters)
-      : Base(o, std::move(names), std::move(parameters), {"mean", "square"}), decoupled_(o.opt == "adamw") {}
+      : Base(o, std::move(names), std::move(parameters), {"mean", "square"}),
+        decoupled_(o.opt == "adamw") {}
 
  protected:
   void update(std::size_t i, at::Tensor& parameter, at::Tensor gradient, double decay,
@@ -102,7 +103,8 @@ class Adam : public Base {
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options, std::vector<std::string> names,
+std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
+                                          std::vector<std::string> names,
                                           std::vector<at::Tensor> parameters) {
   if (options.opt == "sgd") {
     return std::make_unique<Sgd>(options, std::move(names), std::move(parameters));

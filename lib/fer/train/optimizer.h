@@ -27,7 +27,8 @@ class Optimizer {
 };
 
 // Weight decay falls on tensors of two and more dimensions: not on biases and batch norm.
-std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options, std::vector<std::string> names,
+std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
+                                          std::vector<std::string> names,
                                           std::vector<at::Tensor> parameters);
 
 // Scales all gradients so that their joint norm is at most `limit`; returns the norm before.

@@ -10,30 +10,32 @@ namespace fer {
 struct TrainOptions {
   int epochs = 22;
   int batch_size = 128;
-  std::uint64_t seed = 0;         // of initialisation, order, augmentation and dropout
-  std::string opt = "adam";       // adam, adamw (Loshchilov & Hutter 2019), sgd (Nesterov momentum)
-  double lr = 0.0;                // peak learning rate; 0: adam, adamw 2e-3, sgd .1
-  double weight_decay = -1.0;     // of weights, not of biases and batch norm; < 0: adam, sgd 1e-4, adamw .05
-  double momentum = 0.9;          // sgd
+  std::uint64_t seed = 0;    // of initialisation, order, augmentation and dropout
+  std::string opt = "adam";  // adam, adamw (Loshchilov & Hutter 2019), sgd (Nesterov momentum)
+  double lr = 0.0;           // peak learning rate; 0: adam, adamw 2e-3, sgd .1
+  double weight_decay =
+      -1.0;  // of weights, not of biases and batch norm; < 0: adam, sgd 1e-4, adamw .05
+  double momentum = 0.9;              // sgd
   double beta1 = 0.9, beta2 = 0.999;  // adam, adamw
-  std::string sched = "cosine";   // constant, step, plateau, cosine
-  double warmup_epochs = 1.0;     // linear from 1 % of the rate, with every schedule
-  double min_lr = 0.0;            // where cosine ends, and plateau and step stop falling
-  int step_epochs = 10;           // step: the rate falls every so many epochs
-  double step_factor = 0.1;       // step, plateau: factor of a fall
-  int plateau_patience = 5;       // plateau: epochs without a lower validation loss before a fall
-  double label_smoothing = 0.1;   // Szegedy et al. 2016
+  std::string sched = "cosine";       // constant, step, plateau, cosine
+  double warmup_epochs = 1.0;         // linear from 1 % of the rate, with every schedule
+  double min_lr = 0.0;                // where cosine ends, and plateau and step stop falling
+  int step_epochs = 10;               // step: the rate falls every so many epochs
+  double step_factor = 0.1;           // step, plateau: factor of a fall
+  int plateau_patience = 5;      // plateau: epochs without a lower validation loss before a fall
+  double label_smoothing = 0.1;  // Szegedy et al. 2016
   std::string class_weights = "none";  // none, balanced: n / (classes * n_c)
   std::string sampler = "shuffle";     // shuffle, balanced: every class as often, with replacement
   std::map<std::string, double> head_weights;  // of each head's loss; 1 when not named
-  double ema = 0.999;             // decay of the weight average, batch-norm statistics too; 0: off
-  int early_stop = 0;             // stop after so many epochs without a better validation score; 0: never
-  std::string monitor = "accuracy";  // accuracy, macro_f1 or loss on validation: picks best.safetensors
-  double clip_grad = 0.0;         // largest norm of the gradient; 0: off
-  double drop_path = 0.0;         // stochastic depth, see ForwardOptions
-  std::string amp = "auto";       // auto (bf16 where the device has it), bf16, off
-  std::string device = "auto";    // auto, cpu, cuda, cuda:N
-  int threads = 0;                // 0: all cores
+  double ema = 0.999;  // decay of the weight average, batch-norm statistics too; 0: off
+  int early_stop = 0;  // stop after so many epochs without a better validation score; 0: never
+  std::string monitor =
+      "accuracy";               // accuracy, macro_f1 or loss on validation: picks best.safetensors
+  double clip_grad = 0.0;       // largest norm of the gradient; 0: off
+  double drop_path = 0.0;       // stochastic depth, see ForwardOptions
+  std::string amp = "auto";     // auto (bf16 where the device has it), bf16, off
+  std::string device = "auto";  // auto, cpu, cuda, cuda:N
+  int threads = 0;              // 0: all cores
 };
 // Throws kInput naming the option and the value.
 void check(const TrainOptions& options);

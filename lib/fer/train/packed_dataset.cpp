@@ -48,13 +48,17 @@ PackedDataset::PackedDataset(PackedDataset&&) noexcept = default;
 
 std::int64_t PackedDataset::size() const { return impl_->images.size(0); }
 std::size_t PackedDataset::heads() const { return impl_->targets.size(); }
-const std::vector<int>& PackedDataset::labels(std::size_t head) const { return impl_->labels[head]; }
-
-at::Tensor PackedDataset::images(const std::vector<std::int64_t>& indices) const {
-  return impl_->images.index_select(0, at::tensor(indices, impl_->images.options().dtype(at::kLong)));
+const std::vector<int>& PackedDataset::labels(std::size_t head) const {
+  return impl_->labels[head];
 }
 
-at::Tensor PackedDataset::targets(std::size_t head, const std::vector<std::int64_t>& indices) const {
+at::Tensor PackedDataset::images(const std::vector<std::int64_t>& indices) const {
+  return impl_->images.index_select(0,
+                                    at::tensor(indices, impl_->images.options().dtype(at::kLong)));
+}
+
+at::Tensor PackedDataset::targets(std::size_t head,
+                                  const std::vector<std::int64_t>& indices) const {
   const auto& all = impl_->targets[head];
   return all.index_select(0, at::tensor(indices, all.options().dtype(at::kLong)));
 }

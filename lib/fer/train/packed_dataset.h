@@ -1,5 +1,5 @@
-// A data set as the trainer reads it: every picture once, gray and of one size, in one U8 tensor on the
-// training device, with its targets. FER2013 takes 66 MB.
+// A data set as the trainer reads it: every picture once, gray and of one size, in one U8 tensor on
+// the training device, with its targets. FER2013 takes 66 MB.
 #pragma once
 
 #include <memory>
@@ -25,15 +25,16 @@ class PackedDataset {
   std::size_t heads() const;
   const std::vector<int>& labels(std::size_t head) const;  // Target::label; -1: not scored
   at::Tensor images(const std::vector<std::int64_t>& indices) const;  // U8 [n, 1, side, side]
-  at::Tensor targets(std::size_t head, const std::vector<std::int64_t>& indices) const;  // F32 [n, classes]
+  at::Tensor targets(std::size_t head,
+                     const std::vector<std::int64_t>& indices) const;  // F32 [n, classes]
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// The order of an epoch: a permutation ("shuffle"), or draws with replacement in which every class of
-// the first head comes up as often ("balanced"). Decided by (seed, epoch).
+// The order of an epoch: a permutation ("shuffle"), or draws with replacement in which every class
+// of the first head comes up as often ("balanced"). Decided by (seed, epoch).
 std::vector<std::int64_t> epoch_order(const PackedDataset& dataset, const std::string& sampler,
                                       std::uint64_t seed, std::int64_t epoch);
 

@@ -20,13 +20,16 @@ std::string results_header(const std::vector<HeadSpec>& heads) {
       "epoch,time,lr,train_loss,train_accuracy,train_macro_f1,val_loss,val_accuracy,val_macro_f1";
   if (heads.size() > 1) {
     for (const HeadSpec& head : heads) {
-      header += ",val_loss_" + head.name + ",val_accuracy_" + head.name + ",val_macro_f1_" + head.name;
+      header +=
+          ",val_loss_" + head.name + ",val_accuracy_" + head.name + ",val_macro_f1_" + head.name;
     }
   }
   return header;
 }
 
-std::string scores_csv(const Scores& s) { return format(",%.9g,%.9g,%.9g", s.loss, s.accuracy, s.macro_f1); }
+std::string scores_csv(const Scores& s) {
+  return format(",%.9g,%.9g,%.9g", s.loss, s.accuracy, s.macro_f1);
+}
 
 // Side by side in rows, each enlarged to whole pixels.
 Image contact_sheet(const std::vector<Image>& images, int columns, int enlarge) {
@@ -58,7 +61,8 @@ void draw(const std::string& what, const std::function<void()>& body) {
 }  // namespace
 
 RunFolder RunFolder::create(const fs::path& project, const std::string& name, bool exist_ok) {
-  if (name.empty() || name.find('/') != std::string::npos) fail_input("--name '" + name + "' is no folder name");
+  if (name.empty() || name.find('/') != std::string::npos)
+    fail_input("--name '" + name + "' is no folder name");
   fs::path path = project / name;
   for (int n = 2; !exist_ok && fs::exists(path); ++n) path = project / (name + std::to_string(n));
   make_directories(path / "weights");
@@ -70,7 +74,8 @@ RunFolder RunFolder::unfinished(const fs::path& project, const std::string& run)
     const RunFolder folder{fs::path(run)};
     if (!fs::exists(folder.path())) fail_input("--resume " + run + ": no such folder");
     if (!fs::exists(folder.state())) {
-      fail_input("--resume " + run + ": nothing to resume (weights/state.safetensors is gone: the run is finished)");
+      fail_input("--resume " + run +
+                 ": nothing to resume (weights/state.safetensors is gone: the run is finished)");
     }
     return folder;
   }
@@ -98,7 +103,8 @@ ResultsLog::ResultsLog(fs::path path, const std::vector<HeadSpec>& heads, std::i
   if (lines.empty() || lines[0] != header_) {
     fail_input(path_.string() + ": the header is not the one this run writes");
   }
-  for (std::size_t i = 1; i < lines.size() && static_cast<std::int64_t>(rows_.size()) < epochs_done; ++i) {
+  for (std::size_t i = 1; i < lines.size() && static_cast<std::int64_t>(rows_.size()) < epochs_done;
+       ++i) {
     const auto fields = split(lines[i], ',');
     double v[9];
     if (fields.size() < 9) break;
@@ -126,7 +132,8 @@ void ResultsLog::append(const EpochResult& r) {
     for (const Scores& s : r.val_heads) row += scores_csv(s);
   }
   rows_.push_back(row);
-  curve_.push_back({static_cast<int>(r.epoch), r.train.accuracy, r.val.accuracy, r.train.loss, r.val.loss});
+  curve_.push_back(
+      {static_cast<int>(r.epoch), r.train.accuracy, r.val.accuracy, r.train.loss, r.val.loss});
   write();
 }
 
@@ -147,8 +154,8 @@ void draw_data(const RunFolder& folder, const OpenedDataset& data, const Trainer
   });
 }
 
-RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::string& note, bool resume,
-                        const std::function<bool()>& stop_requested) {
+RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::string& note,
+                        bool resume, const std::function<bool()>& stop_requested) {
   if (resume) trainer.load_state(folder.state());
   const Checkpoint first = trainer.checkpoint();
   ResultsLog results(folder.file("results.csv"), first.spec.heads, trainer.epochs_done());
@@ -159,7 +166,8 @@ RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::st
   RunOutcome outcome;
   while (!trainer.finished() && !outcome.interrupted) {
     const auto epoch = trainer.epochs_done() + 1;
-    Progress progress(format("epoch %lld", static_cast<long long>(epoch)), trainer.images_per_epoch(), "images", 30);
+    Progress progress(format("epoch %lld", static_cast<long long>(epoch)),
+                      trainer.images_per_epoch(), "images", 30);
     Trainer::Callbacks callbacks;
     callbacks.stop_requested = stop_requested;
     callbacks.progress = [&](std::int64_t done, std::int64_t, double loss) {
@@ -172,12 +180,13 @@ RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::st
       outcome.interrupted = true;
       break;
     }
-    log_info(format("epoch %3lld  train loss %.4f acc %.4f f1 %.4f  val loss %.4f acc %.4f f1 %.4f  lr %.2e  "
-                    "%.0f images/s  %s%s",
-                    static_cast<long long>(result->epoch), result->train.loss, result->train.accuracy,
-                    result->train.macro_f1, result->val.loss, result->val.accuracy, result->val.macro_f1, result->lr,
-                    result->images_per_second, human_duration(result->seconds).c_str(),
-                    trainer.last_was_best() ? "  best" : ""));
+    log_info(format(
+        "epoch %3lld  train loss %.4f acc %.4f f1 %.4f  val loss %.4f acc %.4f f1 %.4f  lr %.2e  "
+        "%.0f images/s  %s%s",
+        static_cast<long long>(result->epoch), result->train.loss, result->train.accuracy,
+        result->train.macro_f1, result->val.loss, result->val.accuracy, result->val.macro_f1,
+        result->lr, result->images_per_second, human_duration(result->seconds).c_str(),
+        trainer.last_was_best() ? "  best" : ""));
     results.append(*result);
     draw("curves.png", [&] {
       plot_curves(folder.file("curves.png"), results.curve(), folder.path().filename().string());
@@ -204,7 +213,8 @@ RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::st
 std::string read_run_note(const RunFolder& folder) {
   const auto metadata = read_safetensors_metadata(folder.state());
   const auto found = metadata.find("note");
-  if (found == metadata.end()) fail_input(folder.state().string() + ": not the state of a training run");
+  if (found == metadata.end())
+    fail_input(folder.state().string() + ": not the state of a training run");
   return found->second;
 }
 

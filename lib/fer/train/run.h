@@ -1,5 +1,5 @@
-// A training run as people keep it: a folder that holds everything, and a loop that can be stopped at any
-// moment - Ctrl-C, kill -9, a full disk - without losing what was reached.
+// A training run as people keep it: a folder that holds everything, and a loop that can be stopped
+// at any moment - Ctrl-C, kill -9, a full disk - without losing what was reached.
 //
 //   runs/train/exp3/args.yaml               the effective configuration
 //                   results.csv             a row an epoch (columns pinned in docs/formats.md)
@@ -24,9 +24,10 @@ class RunFolder {
  public:
   // A new folder: project/name, or project/name2, name3, ... where that is taken; with exist_ok
   // project/name itself, whatever is there.
-  static RunFolder create(const std::filesystem::path& project, const std::string& name, bool exist_ok);
-  // An unfinished run. `run`: its folder, or "" for the newest under project. Throws kInput when there
-  // is none, or when it is finished.
+  static RunFolder create(const std::filesystem::path& project, const std::string& name,
+                          bool exist_ok);
+  // An unfinished run. `run`: its folder, or "" for the newest under project. Throws kInput when
+  // there is none, or when it is finished.
   static RunFolder unfinished(const std::filesystem::path& project, const std::string& run);
 
   const std::filesystem::path& path() const { return path_; }
@@ -44,7 +45,8 @@ class RunFolder {
 class ResultsLog {
  public:
   // Reads what is there and drops the rows after `epochs_done`.
-  ResultsLog(std::filesystem::path path, const std::vector<HeadSpec>& heads, std::int64_t epochs_done);
+  ResultsLog(std::filesystem::path path, const std::vector<HeadSpec>& heads,
+             std::int64_t epochs_done);
   void append(const EpochResult& result);  // the whole file anew, atomically
   const std::vector<CurvePoint>& curve() const { return curve_; }
 
@@ -68,8 +70,8 @@ void draw_data(const RunFolder& folder, const OpenedDataset& data, const Trainer
 
 // Trains until the end, the early stop, or stop_requested. `note` travels in the state file.
 // With `resume` the trainer goes on from the folder's state.
-RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::string& note, bool resume,
-                        const std::function<bool()>& stop_requested);
+RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::string& note,
+                        bool resume, const std::function<bool()>& stop_requested);
 
 // The note in a state file, before a Trainer exists: the configuration to resume with.
 std::string read_run_note(const RunFolder& folder);

@@ -21,7 +21,8 @@ void at_least(const char* name, double value, double low) {
 }
 
 void fraction(const char* name, double value) {
-  if (!(value >= 0.0 && value < 1.0)) fail_input(format("train.%s: %g is not in [0, 1)", name, value));
+  if (!(value >= 0.0 && value < 1.0))
+    fail_input(format("train.%s: %g is not in [0, 1)", name, value));
 }
 
 }  // namespace

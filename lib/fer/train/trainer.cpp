@@ -32,7 +32,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Sums over one pass of one side; part of the state, so that a resumed epoch reports the whole epoch.
+// Sums over one pass of one side; part of the state, so that a resumed epoch reports the whole
+// epoch.
 struct Tally {
   double loss_sum = 0;
   std::int64_t images = 0;
@@ -56,7 +57,8 @@ struct Tally {
   }
 
   Scores head_scores(std::size_t head) const {
-    const Metrics metrics = metrics_from_confusion(LabelList(confusion[head].size()), confusion[head]);
+    const Metrics metrics =
+        metrics_from_confusion(LabelList(confusion[head].size()), confusion[head]);
     const auto n = std::max<std::int64_t>(1, head_counts[head]);
     return {head_loss_sums[head] / static_cast<double>(n), metrics.accuracy, metrics.macro_f1};
   }
@@ -166,7 +168,8 @@ struct Trainer::Impl {
     for (std::size_t i = 0; i < from.size(); ++i) to[i].lerp_(from[i], 1.0 - decay);
   }
 
-  std::vector<std::int64_t> batch_indices(const std::vector<std::int64_t>& order, std::int64_t at) const {
+  std::vector<std::int64_t> batch_indices(const std::vector<std::int64_t>& order,
+                                          std::int64_t at) const {
     return {order.begin() + at * options.batch_size, order.begin() + (at + 1) * options.batch_size};
   }
 
@@ -180,7 +183,8 @@ struct Trainer::Impl {
   // One step; returns the loss. `lr` is for the error message and the update.
   double train_step(const std::vector<std::int64_t>& indices, double lr) {
     const auto now = static_cast<std::uint64_t>(epoch), at_step = static_cast<std::uint64_t>(step);
-    auto input = augment(train.images(indices), indices, augment_options, initial.spec, options.seed, epoch);
+    auto input =
+        augment(train.images(indices), indices, augment_options, initial.spec, options.seed, epoch);
     std::vector<at::Tensor> targets;
     for (std::size_t h = 0; h < train.heads(); ++h) targets.push_back(train.targets(h, indices));
     if (augment_options.enabled && augment_options.mixup > 0) {
@@ -204,7 +208,8 @@ struct Trainer::Impl {
     const auto n = static_cast<std::int64_t>(indices.size());
     for (std::size_t h = 0; h < targets.size(); ++h) {
       const auto& head_logits = logits.at(initial.spec.heads[h].name);
-      const auto loss = soft_cross_entropy(head_logits, targets[h], options.label_smoothing, class_weights[h]);
+      const auto loss =
+          soft_cross_entropy(head_logits, targets[h], options.label_smoothing, class_weights[h]);
       total = total.defined() ? total + loss * head_weights[h] : loss * head_weights[h];
       tally.head_loss_sums[h] += loss.item<double>() * static_cast<double>(n);
       tally.head_counts[h] += n;
@@ -212,8 +217,9 @@ struct Trainer::Impl {
     }
     const double value = total.item<double>();
     if (!std::isfinite(value)) {
-      fail_runtime(format("training diverged: the loss is %g in epoch %lld, step %lld, at learning rate %g", value,
-                          static_cast<long long>(epoch + 1), static_cast<long long>(step + 1), lr));
+      fail_runtime(
+          format("training diverged: the loss is %g in epoch %lld, step %lld, at learning rate %g",
+                 value, static_cast<long long>(epoch + 1), static_cast<long long>(step + 1), lr));
     }
     total.backward();
     if (options.clip_grad > 0) clip_gradients(module.trainable(), options.clip_grad);
@@ -230,7 +236,8 @@ struct Trainer::Impl {
     Tally sums(initial.spec.heads);
     for (std::int64_t begin = 0; begin < val.size(); begin += kValidationBatch) {
       std::vector<std::int64_t> indices;
-      for (std::int64_t i = begin; i < std::min(begin + kValidationBatch, val.size()); ++i) indices.push_back(i);
+      for (std::int64_t i = begin; i < std::min(begin + kValidationBatch, val.size()); ++i)
+        indices.push_back(i);
       std::map<std::string, at::Tensor> logits;
       {
         const Autocast autocast(bf16, device);
@@ -240,13 +247,15 @@ struct Trainer::Impl {
         const auto targets = val.targets(h, indices);
         const auto known = std::lround(targets.sum().item<double>());
         const auto& head_logits = logits.at(initial.spec.heads[h].name);
-        sums.head_loss_sums[h] += soft_cross_entropy(head_logits, targets, 0.0, {}).item<double>() * known;
+        sums.head_loss_sums[h] +=
+            soft_cross_entropy(head_logits, targets, 0.0, {}).item<double>() * known;
         sums.head_counts[h] += known;
         sums.count(h, head_logits, labels(val, h, indices));
       }
     }
     sums.images = 1;
-    for (std::size_t h = 0; h < val.heads(); ++h) sums.loss_sum += head_weights[h] * sums.head_scores(h).loss;
+    for (std::size_t h = 0; h < val.heads(); ++h)
+      sums.loss_sum += head_weights[h] * sums.head_scores(h).loss;
     return sums;
   }
 
@@ -264,22 +273,25 @@ Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const Tra
   const auto& heads = initial.spec.heads;
   for (const auto& [name, weight] : options.head_weights) {
     initial.spec.head(name);
-    if (!(weight >= 0)) fail_input(format("train.head_weights: %g for head %s is negative", weight, name.c_str()));
+    if (!(weight >= 0))
+      fail_input(format("train.head_weights: %g for head %s is negative", weight, name.c_str()));
   }
   if (data.train->heads().size() != heads.size()) {
-    fail_input(format("the data has %zu heads, the net %zu", data.train->heads().size(), heads.size()));
+    fail_input(
+        format("the data has %zu heads, the net %zu", data.train->heads().size(), heads.size()));
   }
   for (std::size_t h = 0; h < heads.size(); ++h) {
     if (data.train->heads()[h].labels != heads[h].labels) {
-      fail_input("head " + heads[h].name + ": the data's labels are " + join(data.train->heads()[h].labels, ", ") +
-                 ", the net's are " + join(heads[h].labels, ", "));
+      fail_input("head " + heads[h].name + ": the data's labels are " +
+                 join(data.train->heads()[h].labels, ", ") + ", the net's are " +
+                 join(heads[h].labels, ", "));
     }
   }
   if (data.train->size() == 0) fail_input("the training split is empty");
   if (data.val->size() == 0) fail_input("the validation split is empty");
   if (options.batch_size > data.train->size()) {
-    fail_input(format("train.batch_size: %d is more than the %lld training images", options.batch_size,
-                      static_cast<long long>(data.train->size())));
+    fail_input(format("train.batch_size: %d is more than the %lld training images",
+                      options.batch_size, static_cast<long long>(data.train->size())));
   }
   set_torch_threads(options.threads);
   impl_ = std::make_unique<Impl>(initial, data, options, augment_options);
@@ -304,7 +316,9 @@ bool Trainer::finished() const {
                                       impl_->epoch - impl_->best_epoch >= o.early_stop);
 }
 
-std::int64_t Trainer::images_per_epoch() const { return impl_->steps_per_epoch * impl_->options.batch_size; }
+std::int64_t Trainer::images_per_epoch() const {
+  return impl_->steps_per_epoch * impl_->options.batch_size;
+}
 
 std::string Trainer::device_description() const {
   std::string text = impl_->device;
@@ -332,7 +346,8 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
   const Tally val = t.validate();
   result.epoch = t.epoch + 1;
   result.lr = t.schedule.lr(t.epoch, t.steps_per_epoch - 1);
-  result.images_per_second = static_cast<double>((t.step - first_step) * t.options.batch_size) / train_seconds;
+  result.images_per_second =
+      static_cast<double>((t.step - first_step) * t.options.batch_size) / train_seconds;
   result.train = t.tally.scores();
   result.val = val.scores();
   for (std::size_t h = 0; h < t.val.heads(); ++h) result.val_heads.push_back(val.head_scores(h));
@@ -353,9 +368,11 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
 double Trainer::measure_epoch(std::int64_t max_images) {
   Impl& t = *impl_;
   const auto order = epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch);
-  const std::int64_t steps = std::clamp<std::int64_t>(max_images / t.options.batch_size, 1, t.steps_per_epoch);
+  const std::int64_t steps =
+      std::clamp<std::int64_t>(max_images / t.options.batch_size, 1, t.steps_per_epoch);
   const auto start = Clock::now();
-  for (std::int64_t s = 0; s < steps; ++s) t.train_step(t.batch_indices(order, s), t.schedule.lr(0, s));
+  for (std::int64_t s = 0; s < steps; ++s)
+    t.train_step(t.batch_indices(order, s), t.schedule.lr(0, s));
   return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
 }
 
@@ -378,7 +395,8 @@ double Trainer::measure_bare(std::int64_t max_images) {
     }
     at::Tensor total = at::zeros({}, input.options());
     for (std::size_t h = 0; h < targets.size(); ++h) {
-      total = total + soft_cross_entropy(logits.at(t.initial.spec.heads[h].name), targets[h], 0.0, {});
+      total =
+          total + soft_cross_entropy(logits.at(t.initial.spec.heads[h].name), targets[h], 0.0, {});
     }
     total.backward();
     t.optimizer->step(1e-3);
@@ -386,7 +404,9 @@ double Trainer::measure_bare(std::int64_t max_images) {
   return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
 }
 
-bool Trainer::last_was_best() const { return impl_->best_epoch > 0 && impl_->best_epoch == impl_->epoch; }
+bool Trainer::last_was_best() const {
+  return impl_->best_epoch > 0 && impl_->best_epoch == impl_->epoch;
+}
 std::int64_t Trainer::best_epoch() const { return impl_->best_epoch; }
 double Trainer::best_score() const {
   return impl_->options.monitor == "loss" ? -impl_->best_score : impl_->best_score;
@@ -402,7 +422,8 @@ std::vector<Image> Trainer::preview(int n) const {
   const Impl& t = *impl_;
   auto indices = t.batch_indices(epoch_order(t.train, t.options.sampler, t.options.seed, 0), 0);
   indices.resize(std::min<std::size_t>(indices.size(), n));
-  return to_images(augment(t.train.images(indices), indices, t.augment_options, t.initial.spec, t.options.seed, 0),
+  return to_images(augment(t.train.images(indices), indices, t.augment_options, t.initial.spec,
+                           t.options.seed, 0),
                    t.initial.spec);
 }
 
@@ -427,9 +448,11 @@ void Trainer::save_state(const std::filesystem::path& path, const std::string& n
                                   .dump();
   for (auto& [name, tensor] : t.module.save()) file.tensors["weight." + name] = std::move(tensor);
   if (t.average) {
-    for (auto& [name, tensor] : t.average->save()) file.tensors["average." + name] = std::move(tensor);
+    for (auto& [name, tensor] : t.average->save())
+      file.tensors["average." + name] = std::move(tensor);
   }
-  for (const auto& [name, tensor] : t.optimizer->state()) file.tensors["optimizer." + name] = from_torch(tensor);
+  for (const auto& [name, tensor] : t.optimizer->state())
+    file.tensors["optimizer." + name] = from_torch(tensor);
   write_safetensors(path, file);
 }
 
@@ -439,16 +462,18 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
   const auto& m = file.metadata;
   const auto value = [&](const std::string& key) {
     const auto found = m.find(key);
-    if (found == m.end()) fail_input(path.string() + ": not the state of a training run (no " + key + ")");
+    if (found == m.end())
+      fail_input(path.string() + ": not the state of a training run (no " + key + ")");
     return found->second;
   };
   if (value("format") != kStateFormat || value("version") != kStateVersion) {
     fail_input(path.string() + ": not the state of a training run of version " + kStateVersion);
   }
-  if (value("graph") != to_json(t.initial.graph).dump()) fail_input(path.string() + ": belongs to another net");
+  if (value("graph") != to_json(t.initial.graph).dump())
+    fail_input(path.string() + ": belongs to another net");
   if (value("data") != t.initial.spec.data_fingerprint) {
-    fail_input(path.string() + ": the training data has changed since (fingerprint " + t.initial.spec.data_fingerprint +
-               ", the run's was " + value("data") + ")");
+    fail_input(path.string() + ": the training data has changed since (fingerprint " +
+               t.initial.spec.data_fingerprint + ", the run's was " + value("data") + ")");
   }
   const auto part = [&](const std::string& prefix) {
     TensorMap tensors;

@@ -1,5 +1,5 @@
-// One epoch after another: order, augmentation, forward, loss, backward, step, and the score of both
-// sides. What surrounds a run - folder, plots, signals - is in run.h.
+// One epoch after another: order, augmentation, forward, loss, backward, step, and the score of
+// both sides. What surrounds a run - folder, plots, signals - is in run.h.
 #pragma once
 
 #include <functional>
@@ -18,18 +18,19 @@ namespace fer {
 
 // Means over the samples that count; with several heads the plain mean of the heads.
 struct Scores {
-  double loss = 0;  // the training objective; on validation without smoothing, mixing and class weights
+  double loss =
+      0;  // the training objective; on validation without smoothing, mixing and class weights
   double accuracy = 0;
   double macro_f1 = 0;
 };
 
 struct EpochResult {
-  std::int64_t epoch = 0;  // from 1, as people count
-  double lr = 0;           // of the last step
-  double seconds = 0;      // of this epoch, validation included
-  double images_per_second = 0;  // of its training part
-  Scores train;                  // on augmented pictures, while the weights moved
-  Scores val;                    // of the weights that a checkpoint would hold
+  std::int64_t epoch = 0;         // from 1, as people count
+  double lr = 0;                  // of the last step
+  double seconds = 0;             // of this epoch, validation included
+  double images_per_second = 0;   // of its training part
+  Scores train;                   // on augmented pictures, while the weights moved
+  Scores val;                     // of the weights that a checkpoint would hold
   std::vector<Scores> val_heads;  // one a head
 };
 
