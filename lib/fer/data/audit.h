@@ -56,7 +56,7 @@ struct Audit {
   bool leaks() const;  // any exact one
 };
 
-// Uses all cores; about 2 s for FER2013.
+// Uses all cores; about 3 s for FER2013.
 Audit audit(const OpenedDataset& data, const AuditOptions& options = {});
 
 // The findings in lines for a terminal.
