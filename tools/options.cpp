@@ -147,7 +147,7 @@ struct Options::Impl {
     if (entry.list) {
       option->expected(1, CLI::detail::expected_max_vector_size);
     } else {
-      option->expected(1)->take_last();
+      option->expected(1)->take_last()->allow_extra_args(false);  // positionals may follow
     }
     const Values defaults = entry.get();
     const std::string shown = join(defaults, " ");

@@ -1,0 +1,414 @@
+// From pictures to lines of data, with an engine that says dark, middle or bright.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "fer/core/file.h"
+#include "fer/data/dataset.h"
+#include "fer/vision/crop_writer.h"
+#include "fer/vision/frame_source.h"
+#include "fer/vision/prediction_stream.h"
+#include "fer/vision/result_writer.h"
+#include "fer/vision/timeline.h"
+#include "support.h"
+#include "support/temp_folder.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+Recognizer tone_recognizer(ToneClassifier** engine = nullptr) {
+  auto classifier = std::make_unique<ToneClassifier>();
+  if (engine) *engine = classifier.get();
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  return Recognizer(std::move(classifier), options);
+}
+
+// An uncompressed clip, black, gray, white, ... in turn; every player reads this format.
+void write_clip(const std::filesystem::path& path, int frames, int width = 32, int height = 16) {
+  std::string clip = "YUV4MPEG2 W" + std::to_string(width) + " H" + std::to_string(height) +
+                     " F10:1 Ip A1:1 C420jpeg\n";
+  for (int i = 0; i < frames; ++i) {
+    const char tones[] = {char(16), char(126), char(235)};
+    clip += "FRAME\n" + std::string(static_cast<std::size_t>(width * height), tones[i % 3]) +
+            std::string(static_cast<std::size_t>(width * height / 2), char(128));
+  }
+  write_file_atomically(path, clip);
+}
+
+PredictionOptions crops(int threads = 2) {
+  PredictionOptions options;
+  options.crops = true;
+  options.threads = threads;
+  return options;
+}
+
+std::vector<Prediction> predict(Recognizer& recognizer, std::vector<std::string> arguments,
+                                const PredictionOptions& options) {
+  std::istringstream none;
+  PredictionStream stream(recognizer, InputList(std::move(arguments), false, none), options);
+  std::vector<Prediction> all;
+  while (auto prediction = stream.next()) all.push_back(std::move(*prediction));
+  return all;
+}
+
+FaceResult answered(std::vector<float> p, const Box& box = {1, 2, 30, 40}) {
+  static const LabelList kLabels = {"dark", "middle", "bright"};
+  FaceResult face;
+  face.face.box = box;
+  face.face.score = 0.9f;
+  const auto best = std::max_element(p.begin(), p.end()) - p.begin();
+  face.label = kLabels[static_cast<std::size_t>(best)];
+  face.confidence = p[static_cast<std::size_t>(best)];
+  face.uncertain = face.confidence < 0.5f;
+  face.probabilities["tone"] = std::move(p);
+  return face;
+}
+
+std::string written(const std::string& format, const std::vector<Prediction>& predictions,
+                    int top_k = 0) {
+  const Recognizer recognizer = tone_recognizer();
+  std::ostringstream out;
+  const auto writer = create_result_writer({format, top_k}, recognizer, out);
+  for (const Prediction& prediction : predictions) writer->write(prediction);
+  return out.str();
+}
+
+std::vector<Prediction> three_predictions() {
+  Prediction faces;
+  faces.path = "a, \"b\".jpg";
+  faces.width = 640;
+  faces.height = 480;
+  faces.faces = {answered({0.1f, 0.2f, 0.7f}), {}};
+  faces.faces[1].issues = {QualityIssue::kTooSmall, QualityIssue::kBlurred};
+  Prediction broken;
+  broken.path = "c.jpg";
+  broken.error = "the file is empty (0 bytes)";
+  Prediction frame;
+  frame.path = "clip.mp4";
+  frame.frame = 12;
+  frame.time = 0.48;
+  frame.width = 32;
+  frame.height = 16;
+  return {faces, broken, frame};
+}
+
+}  // namespace
+
+TEST_CASE("a recognizer answers with the label, its probability and whether to trust it") {
+  Recognizer recognizer = tone_recognizer();
+  CHECK(recognizer.head() == "tone");
+  const FaceResult bright = recognizer.analyze_crop(Image(20, 20, 1, 217));
+  CHECK(bright.label == "bright");
+  CHECK(bright.confidence > 0.9f);
+  CHECK_FALSE(bright.uncertain);
+  const FaceResult between = recognizer.analyze_crop(Image(20, 20, 1, 83));
+  CHECK(between.confidence < 0.51f);
+  REQUIRE(between.probabilities.at("tone").size() == 3);
+  CHECK(recognizer.analyze_crop(Image(30, 90, 3, 128)).face.box ==
+        Box{0, 30, 30, 30});  // the middle square
+  CHECK_THROWS_AS(recognizer.analyze(Image(20, 20, 1)), Error);
+}
+
+TEST_CASE("an unknown head is refused with the heads there are") {
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  options.head = "mood";
+  CHECK_THAT(message_of([&] { Recognizer(std::make_unique<ToneClassifier>(), options); }),
+             Catch::Contains("tone"));
+}
+
+TEST_CASE("faces that show too little get no answer, unless a guess is asked for") {
+  if (!std::filesystem::exists("/usr/share/opencv4/haarcascades")) {
+    std::cout << "SKIPPED: opencv-data is not installed\n";
+    return;
+  }
+  // A detector that sees one small and one large face.
+  class Two : public FaceDetector {
+   public:
+    std::string name() const override { return "two"; }
+    std::vector<Face> detect(const Image&) override {
+      Face large, small;
+      large.box = {20, 20, 160, 200};
+      small.box = {250, 20, 8, 10};
+      return {large, small};
+    }
+  };
+  const Image image = resize(noise(150, 100, 1, 3), 300, 200);
+  for (const bool guess : {false, true}) {
+    RecognizerOptions options;
+    options.detector.kind = "haar";
+    options.guess = guess;
+    ToneClassifier* engine = nullptr;
+    auto classifier = std::make_unique<ToneClassifier>();
+    engine = classifier.get();
+    Recognizer recognizer(std::move(classifier), options);
+    Two detector;
+    std::vector<FaceCrop> faces = recognizer.find_faces(image, detector);
+    REQUIRE(faces.size() == 2);
+    FaceCrop* pending[] = {&faces[0], &faces[1]};
+    recognizer.answer(pending);
+    CHECK(engine->calls == 1);
+    CHECK_FALSE(faces[0].result.label.empty());
+    CHECK(faces[1].result.issues.front() == QualityIssue::kTooSmall);
+    CHECK(faces[1].result.label.empty() == !guess);
+    CHECK(faces[0].crop.width == recognizer.spec().resize);
+  }
+}
+
+TEST_CASE(
+    "two thousand files come back in order, every tenth broken and named, the rest answered in "
+    "batches") {
+  const TempFolder folder;
+  const int n = 2000;
+  std::vector<std::vector<std::uint8_t>> tones;
+  for (const int value : {30, 128, 220})
+    tones.push_back(
+        encode_image(Image(8, 8, 1, static_cast<std::uint8_t>(value)), ImageFormat::kPng));
+  for (int i = 0; i < n; ++i) {
+    const auto& whole = tones[static_cast<std::size_t>(i % 3)];
+    write_bytes(folder / (std::to_string(i) + ".png"),
+                i % 10 == 9 ? std::span(whole).first(20) : std::span(whole));
+  }
+  ToneClassifier* engine = nullptr;
+  Recognizer recognizer = tone_recognizer(&engine);
+  const auto predictions = predict(recognizer, {folder.path().string()}, crops(4));
+  REQUIRE(predictions.size() == n);
+  const LabelList labels = {"dark", "middle", "bright"};
+  for (int i = 0; i < n; ++i) {
+    const Prediction& p = predictions[static_cast<std::size_t>(i)];
+    REQUIRE(p.path == (folder / (std::to_string(i) + ".png")).string());
+    if (i % 10 == 9) {
+      CHECK(p.faces.empty());
+      CHECK_THAT(p.error, Catch::StartsWith("broken PNG"));
+    } else {
+      CHECK(p.error.empty());
+      REQUIRE(p.faces.size() == 1);
+      CHECK(p.faces[0].label == labels[static_cast<std::size_t>(i % 3)]);
+    }
+  }
+  CHECK(engine->calls <= n * 9 / 10);
+}
+
+TEST_CASE("a video gives each n-th frame with its time, between images in the order of the input") {
+  const TempFolder folder;
+  write_clip(folder / "clip.y4m", 9);
+  write_image(folder / "a.png", Image(8, 8, 1, 30));
+  write_file_atomically(folder / "b.mp4", std::string("\0\0\0\x18"
+                                                      "ftypisom and nothing more",
+                                                      36));
+  Recognizer recognizer = tone_recognizer();
+  PredictionOptions options = crops();
+  options.every = 2;
+  const auto all = predict(
+      recognizer,
+      {(folder / "a.png").string(), (folder / "clip.y4m").string(), (folder / "b.mp4").string()},
+      options);
+  REQUIRE(all.size() == 7);
+  CHECK(all[0].frame == -1);
+  const char* labels[] = {"dark", "bright", "middle", "dark", "bright"};
+  for (int i = 0; i < 5; ++i) {
+    const Prediction& p = all[static_cast<std::size_t>(i + 1)];
+    INFO(i);
+    CHECK(p.frame == 2 * i);
+    CHECK(p.time == Approx(0.2 * i).margin(1e-3));
+    CHECK(p.width == 32);
+    REQUIRE(p.faces.size() == 1);
+    CHECK(p.faces[0].label == labels[i]);
+  }
+  CHECK_FALSE(all[6].error.empty());
+}
+
+TEST_CASE("frames of a file, a folder and a source that is not there") {
+  const TempFolder folder;
+  write_clip(folder / "clip.y4m", 5);
+  FrameSourceOptions options;
+  options.source = (folder / "clip.y4m").string();
+  const auto clip = open_frame_source(options);
+  CHECK_FALSE(clip->live());
+  CHECK(clip->fps() == Approx(10));
+  CHECK(clip->skip());
+  const auto frame = clip->next();
+  REQUIRE(frame.has_value());
+  CHECK(frame->index == 1);
+  CHECK(frame->time == Approx(0.1).margin(1e-3));
+  CHECK(frame->image.channels == 3);
+  CHECK(int(frame->image.at(5, 5)) == Approx(128).margin(4));
+  int rest = 0;
+  while (clip->next()) ++rest;
+  CHECK(rest == 3);
+  CHECK_FALSE(clip->next().has_value());
+  CHECK_FALSE(clip->skip());
+
+  for (int i = 0; i < 3; ++i)
+    write_image(folder / ("f" + std::to_string(i) + ".png"),
+                Image(4, 4, 1, static_cast<std::uint8_t>(i)));
+  options.source = folder.path().string();
+  const auto images = open_frame_source(options);
+  CHECK(images->frame_count() == 3);
+  for (int i = 0; i < 3; ++i) {
+    const auto image = images->next();
+    REQUIRE(image.has_value());
+    CHECK(image->index == i);
+    CHECK(image->time == Approx(i / 25.0));
+    CHECK(image->image.at(0, 0) == i);
+  }
+  CHECK_FALSE(images->next().has_value());
+
+  for (const char* wrong : {"/nowhere/clip.mp4", "299", "250", "/dev/null"}) {
+    options.source = wrong;
+    CHECK_THAT(message_of([&] { open_frame_source(options); }), Catch::Contains(wrong));
+  }
+  options.source = "rtsp://user:secret@127.0.0.1:1/stream";
+  options.timeout = 1;
+  const std::string message = message_of([&] { open_frame_source(options); });
+  CHECK_THAT(message, Catch::Contains("rtsp://127.0.0.1:1/stream"));
+  CHECK_THAT(message, !Catch::Contains("secret"));
+}
+
+TEST_CASE("JSON lines hold one object an image with the same keys every time") {
+  std::istringstream lines(written("jsonl", three_predictions()));
+  std::vector<nlohmann::json> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(nlohmann::json::parse(line));
+  REQUIRE(objects.size() == 3);
+  for (const auto& object : objects) {
+    CHECK(object.at("schema") == "fer.prediction/1");
+    for (const char* key : {"path", "width", "height", "faces", "error"})
+      CHECK(object.contains(key));
+  }
+  const auto& face = objects[0]["faces"][0];
+  CHECK(face["box"] == nlohmann::json({1.0, 2.0, 30.0, 40.0}));
+  CHECK(face["label"] == "bright");
+  CHECK(face["confidence"] == Approx(0.7));
+  CHECK(face["probabilities"]["dark"] == Approx(0.1));
+  CHECK(face["uncertain"] == false);
+  CHECK(face["detection_score"] == Approx(0.9));
+  const auto& unclear = objects[0]["faces"][1];
+  CHECK(unclear["label"].is_null());
+  CHECK(unclear["uncertain"] == true);
+  CHECK(unclear["issues"] == nlohmann::json({"too small", "blurred"}));
+  CHECK(objects[0]["error"].is_null());
+  CHECK(objects[1]["error"] == "the file is empty (0 bytes)");
+  CHECK(objects[2]["frame"] == 12);
+  CHECK(objects[2]["time"] == Approx(0.48));
+  CHECK(objects[2]["faces"].empty());
+  CHECK(nlohmann::json::parse(
+            written("jsonl", {three_predictions()[0]}, 2))["faces"][0]["probabilities"]
+            .size() == 2);
+}
+
+TEST_CASE("a path of any bytes is still a line of JSON") {
+  Prediction prediction;
+  prediction.path = "caf\xE9\n.jpg";
+  const std::string line = written("jsonl", {prediction});
+  CHECK(std::count(line.begin(), line.end(), '\n') == 1);
+  CHECK_NOTHROW(nlohmann::json::parse(line));
+}
+
+TEST_CASE("CSV has the same number of fields in every line") {
+  const std::string text = written("csv", three_predictions());
+  std::istringstream lines(text);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    INFO(line);
+    int fields = 1;
+    bool quoted = false;
+    for (const char c : line) {
+      if (c == '"') quoted = !quoted;
+      if (c == ',' && !quoted) ++fields;
+    }
+    CHECK(fields == 19);
+  }
+  CHECK(count == 5);  // header, two faces, an error, a frame without a face
+  CHECK_THAT(text, Catch::Contains("\"a, "
+                                   "\"\"b\"\".jpg\",,,640,480,1,1.0,2.0,30.0,40.0,0.9000,bright,0."
+                                   "700000,false,,,0.100000,0.200000,0.700000\n"));
+  CHECK_THAT(text, Catch::Contains("\"too small, blurred\""));
+}
+
+TEST_CASE("the table says no face, no answer and errors in words") {
+  const std::string text = written("table", three_predictions());
+  CHECK_THAT(text, Catch::Contains("bright        70 %"));
+  CHECK_THAT(text, Catch::Contains("no answer: too small, blurred"));
+  CHECK_THAT(text, Catch::Contains("error: the file is empty"));
+  CHECK_THAT(text, Catch::Contains("no face"));
+  CHECK_THAT(message_of([] { written("jsonn", {}); }), Catch::Contains("did you mean 'jsonl'?"));
+}
+
+TEST_CASE("the review loop: faces that are cut out are a data set that training takes back") {
+  const TempFolder folder;
+  const Recognizer recognizer = tone_recognizer();
+  Prediction prediction;
+  prediction.path = "group photo.jpg";
+  prediction.image = Image(100, 100, 3, 200);
+  prediction.faces = {answered({0.1f, 0.2f, 0.7f}, {0, 0, 40, 50}),
+                      answered({0.8f, 0.1f, 0.1f}, {40, 40, 30, 30}),
+                      {}};
+  for (const bool by_label : {false, true}) {
+    const auto target = folder / (by_label ? "by_label" : "flat");
+    CropWriter writer(target, by_label, recognizer);
+    writer.add(prediction);
+    writer.add(prediction);
+    CHECK(writer.count() == 4);  // the face without an answer is not among them
+    DatasetOptions options;
+    options.path = (target / "manifest.csv").string();
+    options.heads[0].labels = "auto";
+    options.decoder = image_decoder();
+    const OpenedDataset opened = open_dataset(options);
+    CHECK(opened.train->size() + opened.val->size() == 4);
+    CHECK(opened.train->heads()[0].labels == LabelList{"bright", "dark"});
+    CHECK(std::filesystem::exists(
+        target / (by_label ? "bright/000001_group_photo.png" : "000001_group_photo.png")));
+    CHECK_THAT(message_of([&] { CropWriter(target, by_label, recognizer); }),
+               Catch::Contains("manifest.csv is there already"));
+  }
+}
+
+TEST_CASE("a timeline tells a video's expressions as lines, subtitles and a picture") {
+  Timeline timeline("tone", {"dark", "middle", "bright"});
+  // Ten frames a second: a second dark, half a second without a face, a second bright with one
+  // frame of doubt.
+  for (int i = 0; i < 25; ++i) {
+    Prediction prediction;
+    prediction.frame = i;
+    prediction.time = i / 10.0;
+    if (i < 10) prediction.faces = {answered({0.9f, 0.1f, 0.0f})};
+    if (i >= 15)
+      prediction.faces = {
+          answered(i == 20 ? std::vector{0.5f, 0.1f, 0.4f} : std::vector{0.0f, 0.2f, 0.8f})};
+    timeline.add(prediction);
+  }
+  const std::string csv = timeline.csv();
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 26);
+  CHECK_THAT(
+      csv,
+      Catch::StartsWith(
+          "frame,time,faces,label,confidence,p_dark,p_middle,p_bright\n0,0.000,1,dark,0.900000,"));
+  CHECK_THAT(csv, Catch::Contains("\n12,1.200,0,,,,,\n"));
+  CHECK(timeline.srt() ==
+        "1\n00:00:00,000 --> 00:00:01,000\ndark 90 %\n\n"
+        "2\n00:00:01,500 --> 00:00:02,500\nbright 76 %\n\n");
+  const Image picture = timeline.picture();
+  // The share of the plot in a colour is that label's mean probability over the video.
+  const auto share = [&](const char* label, std::size_t index) {
+    const auto colour = label_colour(label, index);
+    int pixels = 0;
+    for (int y = 0; y < picture.height; ++y) {
+      for (int x = 61; x < 1009; ++x) {
+        pixels += picture.at(x, y, 0) == colour[0] && picture.at(x, y, 1) == colour[1] &&
+                  picture.at(x, y, 2) == colour[2];
+      }
+    }
+    return pixels / (948.0 * 295);
+  };
+  CHECK(share("dark", 0) == Approx((10 * 0.9 + 0.5) / 25).margin(0.02));
+  CHECK(share("bright", 2) == Approx((9 * 0.8 + 0.4) / 25).margin(0.02));
+  const TempFolder folder;
+  for (const char* name : {"t.csv", "t.srt", "t.png"}) {
+    timeline.write(folder / name);
+    CHECK(std::filesystem::file_size(folder / name) > 50);
+  }
+  CHECK_THAT(message_of([] { check_timeline_path("t.txt"); }), Catch::Contains("t.txt"));
+}

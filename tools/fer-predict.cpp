@@ -1,0 +1,216 @@
+// fer-predict: which expression do the faces on these photos and videos show?
+#include <unistd.h>
+
+#include <iostream>
+#include <optional>
+#include <set>
+
+#include "engine.h"
+#include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/log.h"
+#include "fer/core/progress.h"
+#include "fer/core/text.h"
+#include "fer/vision/annotate.h"
+#include "fer/vision/crop_writer.h"
+#include "fer/vision/prediction_stream.h"
+#include "fer/vision/result_writer.h"
+#include "fer/vision/timeline.h"
+#include "options.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace fer;
+using namespace fer::tools;
+
+constexpr const char* kExamples =
+    "  fer-predict photo.jpg\n"
+    "  fer-predict --recursive photos/ --format csv > results.csv\n"
+    "  fer-predict 'holiday*.jpg' --save annotated/\n"
+    "  find . -name '*.png' | fer-predict - | jq -r '.faces[].label' | sort | uniq -c\n"
+    "  fer-predict clip.mp4 --every 5 --timeline clip.srt\n"
+    "  fer-predict photos/ --crops-out review/ --by-label\n";
+
+struct PredictFlags {
+  std::vector<std::string> inputs;
+  bool recursive = false;
+  std::string model, format, save, crops_out, timeline;
+  bool by_label = false;
+  int max_megapixels = 100;
+  int engine_threads = 1;  // the other cores decode and look for faces
+  RecognizerOptions recognizer;
+  PredictionOptions prediction;
+  ResultWriterOptions writer;
+};
+
+PredictFlags parse(int argc, char** argv) {
+  PredictFlags flags;
+  std::string detector_model;
+  Options options("fer-predict", "Classifies the facial expressions on photos, folders and videos.",
+                  kExamples);
+  options.add_positional(
+      "inputs", &flags.inputs,
+      "images, videos, folders, 'globs', lists of paths (.txt), or - for paths on standard input");
+  options.group("Input");
+  options.add("-r,--recursive", "recursive", &flags.recursive, "folders with their subfolders");
+  options.add("--crops", "crops", &flags.prediction.crops, "each image is a face already");
+  options.add("--every", "every", &flags.prediction.every, "of a video: each n-th frame");
+  options.add("--max-megapixels", "max_megapixels", &flags.max_megapixels,
+              "larger images are refused");
+  options.group("Model");
+  options.add("-m,--model", "model", &flags.model,
+              "checkpoint (.safetensors); default: the shipped one");
+  options.add("--head", "head", &flags.recognizer.head,
+              "output whose label counts; default: the checkpoint's");
+  options.group("Faces");
+  options.add("--detector", "detector", &flags.recognizer.detector.kind, "auto, yunet or haar");
+  options.add("--detector-model", "detector_model", &detector_model,
+              "YuNet's .onnx or a cascade's .xml");
+  options.add(
+      "--detector-size", "detector_size", &flags.recognizer.detector.input_size,
+      "pixels of the longer side that the detector sees; more for small faces in large photos");
+  options.add("--min-face", "min_face", &flags.recognizer.quality.min_face,
+              "pixels; smaller faces are 'too small'");
+  options.add("--guess", "guess", &flags.recognizer.guess,
+              "answer for small, blurred and turned faces, too");
+  options.group("Output");
+  options.add("-f,--format", "format", &flags.format,
+              "table, jsonl or csv; default: table on a terminal, else jsonl");
+  options.add("-k,--top-k", "top_k", &flags.writer.top_k, "the most probable labels alone; 0: all");
+  options.add("--save", "save", &flags.save, "folder for annotated pictures");
+  options.add("--crops-out", "crops_out", &flags.crops_out,
+              "folder for the faces and a manifest for fer-train");
+  options.add("--by-label", "by_label", &flags.by_label, "the faces in a folder a label");
+  options.add("--timeline", "timeline", &flags.timeline,
+              "expressions of a video over time, as .csv, .srt or .png");
+  options.group("Machine");
+  options.add("-j,--workers", "workers", &flags.prediction.threads,
+              "threads that decode and look for faces; 0: all cores");
+  options.add_config_options();
+  options.parse(argc, argv);
+
+  if (flags.inputs.empty()) fail_input("nothing to look at: name photos, folders or videos");
+  if (flags.max_megapixels < 1)
+    fail_input(format("--max-megapixels %d is not at least 1", flags.max_megapixels));
+  if (flags.by_label && flags.crops_out.empty()) fail_input("--by-label needs --crops-out");
+  if (!flags.timeline.empty()) check_timeline_path(flags.timeline);
+  flags.prediction.limits.max_pixels = std::int64_t{1'000'000} * flags.max_megapixels;
+  flags.prediction.keep_images = !flags.save.empty() || !flags.crops_out.empty();
+  flags.recognizer.detector.model = detector_model;
+  if (flags.prediction.crops) flags.recognizer.detector.kind = "none";
+  flags.writer.format = !flags.format.empty()     ? flags.format
+                        : ::isatty(STDOUT_FILENO) ? "table"
+                                                  : "jsonl";
+  return flags;
+}
+
+// Annotated pictures under names of their own: a/x.jpg and b/x.jpg become x.jpg and x-2.jpg.
+class PictureSaver {
+ public:
+  PictureSaver(std::string folder, const Recognizer& recognizer)
+      : folder_(std::move(folder)), recognizer_(recognizer) {
+    make_directories(folder_);
+  }
+  void add(Prediction& prediction) {
+    if (prediction.image.empty()) return;
+    std::string stem = fs::path(prediction.path).stem().string();
+    if (prediction.frame >= 0) stem += format("_%06lld", static_cast<long long>(prediction.frame));
+    std::string name = stem + ".jpg";
+    for (int n = 2; !used_.insert(name).second; ++n) name = format("%s-%d.jpg", stem.c_str(), n);
+    draw_annotations(prediction.image,
+                     annotations(prediction.faces, recognizer_.head(), recognizer_.labels()));
+    write_image(folder_ / name, prediction.image);
+  }
+
+ private:
+  fs::path folder_;
+  const Recognizer& recognizer_;
+  std::set<std::string> used_;
+};
+
+// One timeline a video: to the name that was asked for, those of further videos beside it.
+class TimelineSaver {
+ public:
+  TimelineSaver(fs::path path, const Recognizer& recognizer)
+      : path_(std::move(path)), recognizer_(recognizer) {}
+  void add(const Prediction& prediction) {
+    if (prediction.frame < 0) return;
+    if (!timeline_ || video_ != prediction.path || prediction.frame == 0) {
+      finish();
+      timeline_.emplace(recognizer_.head(), recognizer_.labels());
+      video_ = prediction.path;
+    }
+    timeline_->add(prediction);
+  }
+  void finish() {
+    if (!timeline_) return;
+    fs::path path = path_;
+    if (written_++ > 0)
+      path.replace_filename(path_.stem().string() + "-" + fs::path(video_).stem().string() +
+                            path_.extension().string());
+    timeline_->write(path);
+    timeline_.reset();
+  }
+  int written() const { return written_; }
+
+ private:
+  fs::path path_;
+  const Recognizer& recognizer_;
+  std::optional<Timeline> timeline_;
+  std::string video_;
+  int written_ = 0;
+};
+
+int predict(int argc, char** argv) {
+  const PredictFlags flags = parse(argc, argv);
+  Recognizer recognizer(open_classifier(find_model(flags.model), flags.engine_threads),
+                        flags.recognizer);
+  const auto writer = create_result_writer(flags.writer, recognizer, std::cout);
+  std::optional<PictureSaver> pictures;
+  if (!flags.save.empty()) pictures.emplace(flags.save, recognizer);
+  std::optional<CropWriter> crops;
+  if (!flags.crops_out.empty()) crops.emplace(flags.crops_out, flags.by_label, recognizer);
+  std::optional<TimelineSaver> timelines;
+  if (!flags.timeline.empty()) timelines.emplace(flags.timeline, recognizer);
+
+  InputList inputs(flags.inputs, flags.recursive, std::cin);
+  // Where the results themselves fill the terminal a bar would only flicker between them.
+  std::optional<Progress> progress;
+  if (!::isatty(STDOUT_FILENO))
+    progress.emplace("predict", std::max<std::int64_t>(0, inputs.count()), "files");
+  install_stop_handler();
+  PredictionStream stream(recognizer, std::move(inputs), flags.prediction);
+  std::int64_t files = 0, failed = 0;
+  while (!stop_requested()) {
+    auto prediction = stream.next();
+    if (!prediction) break;
+    // A video counts with its first frame.
+    if (prediction->frame <= 0) ++files;
+    if (!prediction->error.empty()) ++failed;
+    writer->write(*prediction);
+    std::cout.flush();
+    if (!std::cout) fail_runtime("standard output cannot be written");
+    if (crops) crops->add(*prediction);
+    if (timelines) timelines->add(*prediction);
+    if (pictures) pictures->add(*prediction);
+    if (progress)
+      progress->update(files,
+                       failed > 0 ? format("%lld failed", static_cast<long long>(failed)) : "");
+  }
+  if (timelines) timelines->finish();
+  if (stop_requested()) return 130;
+  if (files == 0) fail_input("no image or video among the inputs");
+  if (timelines && timelines->written() == 0)
+    log_warning("no video among the inputs: no timeline was written");
+  if (failed > 0)
+    log_warning(format("%lld of %lld files could not be read", static_cast<long long>(failed),
+                       static_cast<long long>(files)));
+  return failed == 0 ? 0 : failed < files ? 1 : 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program("fer-predict", [&] { return predict(argc, argv); });
+}
