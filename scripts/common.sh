@@ -40,13 +40,13 @@ prepare_test_data() {
     return 0
   fi
   if [ ! -s "$folder/fer2013.csv" ]; then
-    file=$(find "$source" -name fer2013.csv -o -name fer2013.csv.xz | sort | head -n 1)
+    file=$(find -H "$source" -name fer2013.csv -o -name fer2013.csv.xz | sort | head -n 1)
     case "$file" in
       *.xz) xz -dc "$file" >"$folder/fer2013.csv.part" && mv "$folder/fer2013.csv.part" "$folder/fer2013.csv" ;;
       ?*) ln -sf "$file" "$folder/fer2013.csv" ;;
     esac
   fi
   for file in fer2013new.csv face_detection_yunet_2022mar.onnx; do
-    [ -e "$folder/$file" ] || find "$source" -name "$file" -exec ln -sf {} "$folder/$file" \;
+    [ -e "$folder/$file" ] || find -H "$source" -name "$file" -exec ln -sf {} "$folder/$file" \;
   done
 }
