@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 #include <utility>
@@ -196,7 +195,7 @@ class Plan {
   void run(const float* input) {
     for (memory& bound : inputs_) bound.set_data_handle(const_cast<float*>(input), stream_);
     for (const Ready& step : steps_) {
-      std::memset(step.cleared.data(), 0, step.cleared.size());
+      std::ranges::fill(step.cleared, std::uint8_t{0});
       step.primitive.execute(stream_, step.arguments);
     }
     stream_.wait();
