@@ -84,7 +84,7 @@ TEST_CASE("five faces that fill a picture of 320 pixels all get a label that can
   check_layout(320, 240, boxes, sizes);
 }
 
-TEST_CASE("labels that avoid faces rather stay away") {
+TEST_CASE("labels that must stand beside their face and cover none rather stay away") {
   const std::vector<Box> faces = {{0, 0, 100, 100}};
   const std::vector<LabelSize> sizes = {{50, 50}};
   CHECK(place_labels(100, 100, faces, sizes, {}, true)[0].width == 0);
@@ -122,18 +122,20 @@ TEST_CASE("an answer is drawn in its label's colour, an uncertain one in gray, a
   face.uncertain = false;
   face.probabilities["six"] = {0.066f, 0.934f};
   const LabelList labels = {"sad", "happy"};
-  const Annotation sure = annotation(face, "six", labels);
+  const Annotation sure = annotation(face, "six", labels, 2);
   CHECK(sure.title == "happy 93 %");
   CHECK(sure.colour == label_colour("happy", 1));
   REQUIRE(sure.bars.size() == 2);
+  REQUIRE(annotation(face, "six", labels, 1).bars.size() == 1);
+  CHECK(annotation(face, "six", labels, 1).bars[0].label == "happy");
   CHECK(sure.bars[1].value == Approx(0.934f));
   face.uncertain = true;
-  CHECK(annotation(face, "six", labels).title == "uncertain 93 %");
-  CHECK(annotation(face, "six", labels).colour == Annotation{}.colour);
+  CHECK(annotation(face, "six", labels, 2).title == "uncertain 93 %");
+  CHECK(annotation(face, "six", labels, 2).colour == Annotation{}.colour);
   FaceResult unclear;
   unclear.issues = {QualityIssue::kBlurred, QualityIssue::kTurned};
-  CHECK(annotation(unclear, "six", labels).title == "blurred, turned away");
-  CHECK(annotation(unclear, "six", labels).bars.empty());
+  CHECK(annotation(unclear, "six", labels, 2).title == "blurred, turned away");
+  CHECK(annotation(unclear, "six", labels, 2).bars.empty());
 }
 
 TEST_CASE("a pixelated box keeps nothing finer than an eighth of it, and the rest stays") {

@@ -11,10 +11,12 @@
 namespace fer {
 
 // "happy 93 %" in the label's colour; gray and "uncertain" or the issues' names where there is no
-// sure answer. bars: each label's probability below it. `head`, `labels`: the recognizer's.
+// sure answer. bars: so many of the most probable labels below it, most probable first; all of them
+// keep the model's order. `head`, `labels`: the recognizer's.
 Annotation annotation(const FaceResult& face, const std::string& head, const LabelList& labels,
-                      bool bars = true);
+                      std::size_t bars);
+// With all bars for one or two faces, else three each.
 std::vector<Annotation> annotations(std::span<const FaceResult> faces, const std::string& head,
-                                    const LabelList& labels, bool bars = true);
+                                    const LabelList& labels);
 
 }  // namespace fer

@@ -205,7 +205,7 @@ class CascadeDetector : public FaceDetector {
     std::vector<cv::Rect> boxes;
     std::vector<int> levels;
     std::vector<double> weights;
-    cascade_.detectMultiScale(small, boxes, levels, weights, 1.1, 3, 0, {}, {}, true);
+    cascade_.detectMultiScale(small, boxes, levels, weights, 1.1, 4, 0, {}, {}, true);
     std::vector<Face> faces;
     for (std::size_t i = 0; i < boxes.size(); ++i) {
       const auto back = [&](int pixels) { return static_cast<float>(pixels / scale); };

@@ -34,7 +34,7 @@ float distance(const Box& a, const Box& b) {
 
 std::vector<Box> place_labels(int image_width, int image_height, std::span<const Box> faces,
                               std::span<const LabelSize> labels, std::span<const Box> taken,
-                              bool avoid_faces) {
+                              bool beside_only) {
   const auto w = static_cast<float>(image_width), h = static_cast<float>(image_height);
   std::vector<Box> used(taken.begin(), taken.end());
   std::vector<Box> places(faces.size());
@@ -51,7 +51,7 @@ std::vector<Box> place_labels(int image_width, int image_height, std::span<const
                       std::clamp(std::round(y), 0.0f, h - height), width, height};
       if (overlap(place, used) > 0) return;
       const float covered = overlap(place, faces);
-      if (avoid_faces && covered > 0) return;
+      if (beside_only && covered > 0) return;
       const float cost = covered / (width * height) + penalty;
       if (!best || cost < best_cost) {
         best = place;
@@ -67,7 +67,7 @@ std::vector<Box> place_labels(int image_width, int image_height, std::span<const
     consider(right - width, below, 0.05f);
     consider(right, below - height, 0.06f);
     consider(face.x - width, below - height, 0.07f);
-    if (!best) {
+    if (!best && !beside_only) {
       // Anywhere, the nearer the better.
       const float step = std::max(4.0f, height / 2);
       for (float y = 0; y <= h - height; y += step) {

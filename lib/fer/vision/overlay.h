@@ -47,10 +47,10 @@ struct LabelSize {
   int height = 0;
 };
 // The layout of draw_annotations: a place for each label, in the order of `faces`; a width of 0
-// where there is none. `taken`: places that other labels have already. avoid_faces: rather none
-// than one over a face.
+// where there is none. `taken`: places that other labels have already. beside_only: next to its own
+// face and over no other, or not at all.
 std::vector<Box> place_labels(int image_width, int image_height, std::span<const Box> faces,
                               std::span<const LabelSize> labels, std::span<const Box> taken = {},
-                              bool avoid_faces = false);
+                              bool beside_only = false);
 
 }  // namespace fer
