@@ -91,6 +91,9 @@ PredictFlags parse(int argc, char** argv) {
   options.parse(argc, argv);
 
   if (flags.inputs.empty()) fail_input("nothing to look at: name photos, folders or videos");
+  if (flags.prediction.every < 1) {
+    fail_input(format("--every %d is not at least 1", flags.prediction.every));
+  }
   if (flags.max_megapixels < 1)
     fail_input(format("--max-megapixels %d is not at least 1", flags.max_megapixels));
   if (flags.by_label && flags.crops_out.empty()) fail_input("--by-label needs --crops-out");

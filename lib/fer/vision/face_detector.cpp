@@ -60,12 +60,12 @@ class YunetDetector : public FaceDetector {
   explicit YunetDetector(const FaceDetectorOptions& options) : options_(options) {
     const fs::path& model = options.model;
     try {
-      net_ = cv::FaceDetectorYN::create(model.string(), "", {kLookSize, kLookSize}, kCandidateScore,
-                                        1.0f);
-      look_ = cv::FaceDetectorYN::create(model.string(), "", {kLookSize, kLookSize},
-                                         kCandidateScore, 1.0f);
-      detect(Image(kLookSize, kLookSize,
-                   1));  // another kind of network fails here, not at the first photo
+      for (auto* net : {&net_, &look_}) {
+        *net = cv::FaceDetectorYN::create(model.string(), "", {kLookSize, kLookSize},
+                                          kCandidateScore, 1.0f);
+      }
+      // Another kind of network fails here, not at the first photo.
+      detect(Image(kLookSize, kLookSize, 1));
     } catch (const cv::Exception& error) {
       fail_input(model.string() + ": OpenCV cannot run this as YuNet: " + trim(error.err));
     }
@@ -76,14 +76,16 @@ class YunetDetector : public FaceDetector {
   std::vector<Face> detect(const Image& image) override {
     double scale = 1;
     std::vector<Face> faces;
-    for (const Candidate& found : run(*net_, scaled(image, options_.input_size, scale))) {
-      if (found.score < kSure && !confirmed(image, found, scale)) continue;
+    for (const Candidate& found :
+         run(*net_, scaled(image, options_.input_size, scale), kWorthALook)) {
+      const float score = found.score < kSure ? look_again(image, found, scale) : found.score;
+      if (score < options_.score_threshold) continue;
       Face face;
       const auto back = [&](float pixels) { return static_cast<float>(pixels / scale); };
       face.box = canonical_box(
           {back(found.box.x), back(found.box.y), back(found.box.width), back(found.box.height)},
           kYunetCalibration);
-      face.score = found.score;
+      face.score = score;
       Landmarks points = found.landmarks;
       for (Point& p : points) p = {back(p.x), back(p.y)};
       face.roll = std::atan2(points[1].y - points[0].y, points[1].x - points[0].x);
@@ -102,9 +104,10 @@ class YunetDetector : public FaceDetector {
   };
   static constexpr int kLookSize = 160;
   static constexpr float kCandidateScore = 0.3f;  // counts in the mean
-  static constexpr float kSure = 0.98f;
+  static constexpr float kWorthALook = 0.5f;
+  static constexpr float kSure = 0.98f;  // without another look
 
-  std::vector<Candidate> run(cv::FaceDetectorYN& net, const cv::Mat& picture) const {
+  static std::vector<Candidate> run(cv::FaceDetectorYN& net, const cv::Mat& picture, float least) {
     // The network halves its input five times; smaller than 96 pixels it fails.
     const auto padded = [](int pixels) { return std::max(96, (pixels + 31) / 32 * 32); };
     cv::Mat input;
@@ -121,18 +124,18 @@ class YunetDetector : public FaceDetector {
       for (int k = 0; k < 5; ++k) c.landmarks[k] = {row[4 + 2 * k], row[5 + 2 * k]};
       if (c.box.width >= 1 && c.box.height >= 1) candidates.push_back(c);
     }
-    return merged(std::move(candidates));
+    return merged(std::move(candidates), least);
   }
 
   // Instead of the best candidate alone, the mean of those around it: a single one is drawn to the
   // sizes of the network's anchors and jumps by a quarter from frame to frame where two of them
   // compete.
-  std::vector<Candidate> merged(std::vector<Candidate> candidates) const {
+  static std::vector<Candidate> merged(std::vector<Candidate> candidates, float least) {
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
     std::vector<Candidate> found;
     for (const Candidate& best : candidates) {
-      if (best.score < options_.score_threshold) break;
+      if (best.score < least) break;
       const auto taken = [&](const Candidate& f) {
         return intersection_over_union(f.box, best.box) > 0.3f;
       };
@@ -159,9 +162,10 @@ class YunetDetector : public FaceDetector {
     return found;
   }
 
-  // A face is one at any scale; what only looks like one at a certain scale is not. So a doubtful
-  // box is looked at again, larger or smaller.
-  bool confirmed(const Image& image, const Candidate& found, double scale) {
+  // A face is one at any scale; what only looks like one at a certain scale is not, and between two
+  // anchors a face may score low. So the doubtful are looked at again, larger or smaller, and that
+  // score counts.
+  float look_again(const Image& image, const Candidate& found, double scale) {
     const float face = found.box.height < 80 ? 100.0f : 64.0f;  // pixels of it in the second look
     const float side = kLookSize * found.box.height / face;
     const Box around{found.box.x + (found.box.width - side) / 2,
@@ -172,10 +176,11 @@ class YunetDetector : public FaceDetector {
     const float zoom = kLookSize / side;
     const Box expected{(found.box.x - around.x) * zoom, (found.box.y - around.y) * zoom,
                        found.box.width * zoom, found.box.height * zoom};
-    const auto again = run(*look_, as_mat(patch));
-    return std::any_of(again.begin(), again.end(), [&](const Candidate& c) {
-      return intersection_over_union(c.box, expected) > 0.4f;
-    });
+    float score = 0;
+    for (const Candidate& c : run(*look_, as_mat(patch), kWorthALook)) {
+      if (intersection_over_union(c.box, expected) > 0.4f) score = std::max(score, c.score);
+    }
+    return score;
   }
 
   FaceDetectorOptions options_;

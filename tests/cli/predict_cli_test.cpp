@@ -1,0 +1,190 @@
+// fer-predict as its users run it, with a small untrained network.
+#if FER_HAVE_PREDICT
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/png.h"
+#include "fer/core/text.h"
+#include "fer/model/architectures.h"
+#include "fer/model/checkpoint.h"
+#include "support/op_cases.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+const std::string kPredict = std::string(FER_BIN_DIR) + "/fer-predict";
+
+void write_model(const std::filesystem::path& path) {
+  ArchitectureOptions options;
+  options.input_size = 24;
+  options.stages = {8, 16};
+  options.blocks = 1;
+  options.heads = {{"three", 3}};
+  Checkpoint checkpoint;
+  checkpoint.graph = make_architecture(options);
+  checkpoint.spec.architecture = "compact";
+  checkpoint.spec.resize = checkpoint.spec.input_size = 24;
+  checkpoint.spec.heads = {{"three", {"happy", "neutral", "sad"}, 1.0f, 0.0f}};
+  checkpoint.spec.default_head = "three";
+  checkpoint.weights = random_weights(checkpoint.graph, 1);
+  save_checkpoint(path, checkpoint);
+}
+
+Image gray(int value) { return Image(24, 24, 1, static_cast<std::uint8_t>(value)); }
+
+std::vector<nlohmann::json> objects(const std::string& lines) {
+  std::vector<nlohmann::json> parsed;
+  for (const std::string& line : split(lines, '\n')) {
+    if (!line.empty()) parsed.push_back(nlohmann::json::parse(line));
+  }
+  return parsed;
+}
+
+// Largest resident memory of any program run so far, in MB.
+double peak_of_children() {
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+}  // namespace
+
+TEST_CASE("fer-predict answers image by image in the order of the command line") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  for (const char* name : {"b.png", "a.png", "10.png", "9.png"})
+    write_png(scratch / name, gray(90));
+  const auto result =
+      run_shell(kPredict + " -m m.safetensors --crops b.png '[19]*.png' a.png", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  const auto lines = objects(result.out);
+  REQUIRE(lines.size() == 4);
+  const char* expected[] = {"b.png", "9.png", "10.png", "a.png"};
+  for (int i = 0; i < 4; ++i) {
+    const auto& line = lines[static_cast<std::size_t>(i)];
+    CHECK(line["schema"] == "fer.prediction/1");
+    CHECK(line["path"] == expected[i]);
+    CHECK(line["width"] == 24);
+    REQUIRE(line["faces"].size() == 1);
+    double sum = 0;
+    for (const auto& [label, p] : line["faces"][0]["probabilities"].items()) sum += p.get<double>();
+    CHECK(sum == Approx(1).margin(1e-4));
+    CHECK(line["faces"][0]["probabilities"][line["faces"][0]["label"]] ==
+          line["faces"][0]["confidence"]);
+  }
+}
+
+TEST_CASE(
+    "fer-predict reports broken files in their place and says by its exit code how many there "
+    "were") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "good.png", gray(200));
+  write_text(scratch / "empty.jpg", "");
+  write_text(scratch / "text.png", "not an image at all");
+  const std::string run = kPredict + " -m m.safetensors --crops ";
+  const auto some = run_shell(run + "empty.jpg good.png text.png missing.png", scratch.path());
+  CHECK(some.exit_code == 1);
+  const auto lines = objects(some.out);
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0]["error"] == "the file is empty (0 bytes)");
+  CHECK(lines[1]["error"].is_null());
+  CHECK(lines[2]["error"] == "not an image (PNG, JPEG, WebP, BMP or TIFF)");
+  CHECK_FALSE(lines[3]["error"].is_null());
+  CHECK_THAT(some.err, Catch::Contains("3 of 4 files could not be read"));
+  CHECK(run_shell(run + "empty.jpg missing.png", scratch.path()).exit_code == 2);
+  std::filesystem::create_directory(scratch / "nothing");
+  CHECK(run_shell(run + "nothing", scratch.path()).exit_code == 2);
+}
+
+TEST_CASE("fer-predict says in one line what is wrong with a command") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "a.png", gray(1));
+  const auto fails = [&](const std::string& arguments, const std::string& word) {
+    const auto result = run_shell(kPredict + arguments, scratch.path());
+    INFO(arguments << ": " << result.err);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.err, Catch::Contains(word));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    CHECK(result.out.empty());
+  };
+  fails("", "nothing to look at");
+  fails(" a.png -m none.safetensors", "none.safetensors");
+  fails(" a.png -m m.safetensors --crops --format xml", "table, jsonl, csv");
+  fails(" a.png -m m.safetensors --crops --head six", "three");
+  fails(" a.png -m m.safetensors --crops --every 0", "at least 1");
+  fails(" a.png -m m.safetensors --detector dlib", "auto, yunet, haar");
+  fails(" a.png -m m.safetensors --crops --timeline t.gif", "t.gif");
+  fails(" a.png -m m.safetensors --crops --by-label", "--crops-out");
+  fails(" a.png -m m.safetensors --crop", "did you mean '--crops'?");
+}
+
+TEST_CASE("fer-predict takes paths from standard input and writes CSV, pictures and faces") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "sub");
+  for (const char* name : {"a.png", "sub/a.png"}) write_png(scratch / name, gray(120));
+  const auto result =
+      run_shell("printf 'a.png\\nsub/a.png\\n' | " + kPredict +
+                    " -m m.safetensors --crops - --format csv --save out --crops-out faces",
+                scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  const auto lines = split(result.out, '\n');
+  REQUIRE(lines.size() == 4);  // with the empty one after the last line break
+  CHECK_THAT(lines[0],
+             Catch::StartsWith("path,frame,time,") && Catch::EndsWith("p_happy,p_neutral,p_sad"));
+  CHECK_THAT(lines[2], Catch::StartsWith("sub/a.png,,,24,24,1,"));
+  CHECK(std::filesystem::exists(scratch / "out/a.jpg"));
+  CHECK(std::filesystem::exists(scratch / "out/a-2.jpg"));
+  CHECK(split(slurp(scratch / "faces/manifest.csv"), '\n').size() == 4);
+}
+
+TEST_CASE(
+    "fer-predict goes through ten thousand files, every tenth broken, with the memory of a few "
+    "hundred") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto fill = [&](const std::string& folder, int n) {
+    std::filesystem::create_directory(scratch / folder);
+    const std::vector<std::uint8_t> bytes = encode_png(Image(128, 128, 3, 77));
+    const std::string whole(bytes.begin(), bytes.end());
+    for (int i = 0; i < n; ++i) {
+      write_text(scratch / folder / (std::to_string(i) + ".png"),
+                 i % 10 == 9 ? whole.substr(0, 40) : whole);
+    }
+  };
+  fill("few", 300);
+  fill("many", 10'000);
+  const std::string run = kPredict + " -m m.safetensors --crops ";
+  CHECK(run_shell(run + "few", scratch.path()).exit_code == 1);
+  const double few = peak_of_children();
+  const auto result = run_shell(run + "many", scratch.path());
+  CHECK(result.exit_code == 1);
+  CHECK(peak_of_children() < few + 10);
+  const auto lines = objects(result.out);
+  REQUIRE(lines.size() == 10'000);
+  for (int i = 0; i < 10'000; ++i) {
+    const auto& line = lines[static_cast<std::size_t>(i)];
+    REQUIRE(line["path"] == "many/" + std::to_string(i) + ".png");
+    REQUIRE(line["error"].is_null() == (i % 10 != 9));
+  }
+}
+
+TEST_CASE("fer-predict --help shows commands that can be pasted") {
+  const TemporaryFolder scratch;
+  const auto help = run_shell(kPredict + " --help", scratch.path());
+  CHECK(help.exit_code == 0);
+  for (const char* flag :
+       {"--recursive", "--crops", "--min-face", "--top-k", "--timeline", "--every", "Examples:"}) {
+    CHECK_THAT(help.out, Catch::Contains(flag));
+  }
+}
+#endif
