@@ -19,7 +19,8 @@ ModelSpec spec_of(int resize, int input) {
 
 AugmentOptions nothing() {
   AugmentOptions o;
-  o.flip = o.rotation = o.zoom = o.shift = o.brightness = o.contrast = o.erasing = o.mixup = 0;
+  o.flip = o.rotation = o.zoom = o.shift = o.brightness = o.contrast = o.gamma = o.sharpness =
+      o.erasing = o.mixup = 0;
   return o;
 }
 
@@ -105,6 +106,44 @@ TEST_CASE("erasing covers at most its share and puts one gray there") {
     CHECK(share > 0.01);
     CHECK(share < 0.24);
   }
+}
+
+TEST_CASE("gamma bends the gray values and keeps black and white") {
+  const auto spec = spec_of(48, 48);
+  auto options = nothing();
+  options.gamma = 0.5;
+  auto images = at::full({3, 1, 48, 48}, 64, at::kByte);
+  images.select(2, 0).fill_(0);
+  images.select(2, 47).fill_(255);
+  const auto pictures = to_images(augment(images, kIndices, options, spec, 1, 0), spec);
+  for (const Image& picture : pictures) {
+    CHECK(picture.at(5, 0) == 0);
+    CHECK(picture.at(5, 47) == 255);
+    CHECK(picture.at(5, 20) != 64);
+    CHECK(picture.at(5, 20) >= std::floor(255 * std::pow(64 / 255.0, std::exp(0.5))));
+    CHECK(picture.at(5, 20) <= std::ceil(255 * std::pow(64 / 255.0, std::exp(-0.5))));
+  }
+}
+
+TEST_CASE("sharpness changes edges, blurred to sharpened, and leaves flat parts alone") {
+  const auto spec = spec_of(48, 48);
+  auto options = nothing();
+  options.sharpness = 1.0;
+  auto images = at::full({3, 1, 48, 48}, 60, at::kByte);
+  images.slice(3, 24).fill_(180);
+  const std::vector<std::int64_t> indices = {0, 1, 2};
+  bool some_blurred = false, some_sharpened = false;
+  for (int epoch = 0; epoch < 4; ++epoch) {
+    for (const Image& picture :
+         to_images(augment(images, indices, options, spec, 1, epoch), spec)) {
+      CHECK(picture.at(10, 24) == 60);
+      CHECK(picture.at(40, 24) == 180);
+      some_blurred |= picture.at(23, 24) > 60;
+      some_sharpened |= picture.at(23, 24) < 60;
+    }
+  }
+  CHECK(some_blurred);
+  CHECK(some_sharpened);
 }
 
 TEST_CASE("three channels repeat the gray picture, each with its own scaling") {

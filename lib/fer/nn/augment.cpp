@@ -38,6 +38,7 @@ struct Draw {
   bool flip;
   double angle, zoom, dx, dy, brightness, contrast;
   double erase_x = 0, erase_y = 0, erase_w = 0, erase_h = 0, erase_value = 0;
+  double gamma, sharpness;
 };
 
 Draw draw(const AugmentOptions& o, const ModelSpec& spec, Rng rng) {
@@ -60,7 +61,16 @@ Draw draw(const AugmentOptions& o, const ModelSpec& spec, Rng rng) {
     d.erase_y = rng.uniform(0.0, 1.0 - d.erase_h);
     d.erase_value = rng.uniform();
   }
+  d.gamma = std::exp(rng.uniform(-o.gamma, o.gamma));
+  d.sharpness = rng.uniform(-o.sharpness, o.sharpness);
   return d;
+}
+
+// The binomial 5x5 filter, about a Gaussian of one pixel; the border is repeated.
+at::Tensor blurred(const at::Tensor& x) {
+  const auto taps = at::tensor({1.0f, 4.0f, 6.0f, 4.0f, 1.0f}, x.options()) / 16.0f;
+  const auto rows = at::conv2d(at::replication_pad2d(x, {2, 2, 2, 2}), taps.view({1, 1, 5, 1}));
+  return at::conv2d(rows, taps.view({1, 1, 1, 5}));
 }
 
 }  // namespace
@@ -72,6 +82,8 @@ void check(const AugmentOptions& o) {
   in_range("shift", o.shift, 0, 0.5);
   in_range("brightness", o.brightness, 0, 1);
   in_range("contrast", o.contrast, 0, 1);
+  in_range("gamma", o.gamma, 0, 3);
+  in_range("sharpness", o.sharpness, 0, 5);
   in_range("erasing", o.erasing, 0, 1);
   in_range("erasing_area", o.erasing_area, 0, 1);
   in_range("mixup", o.mixup, 0, 10);
@@ -84,8 +96,8 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   const auto n = static_cast<std::int64_t>(indices.size());
   const std::int64_t side = spec.input_size;
   // Columns: the affine matrix (6), brightness, contrast, the erased rectangle (x0 y0 x1 y1), its
-  // value.
-  constexpr int kColumns = 13;
+  // value, gamma, sharpness.
+  constexpr int kColumns = 15;
   auto table = at::empty({n, kColumns}, at::kFloat);
   float* row = table.data_ptr<float>();
   for (std::int64_t i = 0; i < n; ++i, row += kColumns) {
@@ -107,7 +119,9 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
                                      d.erase_y,
                                      d.erase_x + d.erase_w,
                                      d.erase_y + d.erase_h,
-                                     d.erase_value};
+                                     d.erase_value,
+                                     d.gamma,
+                                     d.sharpness};
     std::copy(std::begin(values), std::end(values), row);
   }
   const auto device = images.device();
@@ -120,6 +134,8 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   constexpr int kBilinear = 0, kBorder = 1;
   auto x = at::grid_sampler(pixels, grid, kBilinear, kBorder, false);
 
+  if (options.sharpness > 0) x = (x + column(14) * (x - blurred(x))).clamp_(0.0, 1.0);
+  if (options.gamma > 0) x = x.pow(column(13));
   const auto mean = x.mean({1, 2, 3}, true);
   x = ((x - mean) * column(7) + mean + column(6)).clamp_(0.0, 1.0);
   if (options.erasing > 0) {

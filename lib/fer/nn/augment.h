@@ -18,14 +18,17 @@ namespace fer {
 struct AugmentOptions {
   bool enabled = true;
   double flip = 0.5;       // probability of a horizontal flip
-  double rotation = 10.0;  // degrees, uniform in [-r, r]
-  double zoom = 0.1;       // scale uniform in [1 - z, 1 + z]
-  double shift = 0.03;  // of the side, uniform in [-s, s] both ways, beside the crop's own offset
-  double brightness = 0.1;     // added, of full scale, uniform in [-b, b]
-  double contrast = 0.2;       // factor about the picture's mean, uniform in [1 - c, 1 + c]
-  double erasing = 0.1;        // probability of one erased rectangle (Zhong et al. 2020)
+  double rotation = 15.0;  // degrees, uniform in [-r, r]
+  double zoom = 0.15;      // scale uniform in [1 - z, 1 + z]
+  double shift = 0.05;  // of the side, uniform in [-s, s] both ways, beside the crop's own offset
+  double brightness = 0.1;  // added, of full scale, uniform in [-b, b]
+  double contrast = 0.2;    // factor about the picture's mean, uniform in [1 - c, 1 + c]
+  // Light and focus of other cameras, for nets that meet them.
+  double gamma = 0.0;      // exponent e^g of the gray values, g uniform in [-gamma, gamma]
+  double sharpness = 0.0;  // factor s of x + s (x - blurred x), uniform in [-s, s]: below 0 blurs
+  double erasing = 0.25;   // probability of one erased rectangle (Zhong et al. 2020)
   double erasing_area = 0.15;  // its largest share of the picture; the smallest is .02
-  double mixup = 0.0;          // alpha of the Beta distribution (Zhang et al. 2018); 0: off
+  double mixup = 0.2;          // alpha of the Beta distribution (Zhang et al. 2018); 0: off
 };
 // Throws kInput naming the option and the value.
 void check(const AugmentOptions& options);

@@ -8,7 +8,7 @@
 namespace fer {
 
 struct TrainOptions {
-  int epochs = 22;
+  int epochs = 36;
   int batch_size = 128;
   std::uint64_t seed = 0;    // of initialisation, order, augmentation and dropout
   std::string opt = "adam";  // adam, adamw (Loshchilov & Hutter 2019), sgd (Nesterov momentum)
