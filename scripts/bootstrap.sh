@@ -1,7 +1,35 @@
 #!/usr/bin/env bash
 # Installs what this machine misses to build, test and run fer (Debian 12), and says what it does.
 # Usage: scripts/bootstrap.sh [build|test]   build: what the programs need; test (default): the tests too
+#   FER_DATA_DIR   folder with a copy of YuNet, the better face detector; without one it is downloaded, and
+#                  where that fails too faces are found by OpenCV's Haar cascade
 set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# YuNet (MIT licence, OpenCV Zoo), the version that OpenCV 4.6 loads, to models/, where every program finds it.
+fetch_yunet() {
+  local name=face_detection_yunet_2022mar.onnx copy
+  local sum=50ef07f702a31741ca46a4c0d947773b64143b9362780237bf0d427d6c79bab7
+  local url=https://github.com/opencv/opencv_zoo/raw/4563a91ba98172b14d7af8bce621b6d1ae7ae0c6/models/face_detection_yunet/$name
+  local target=models/$name
+  has_sum() { echo "$sum  $1" | sha256sum --check --status 2>/dev/null; }
+  if has_sum "$target"; then return; fi
+  mkdir -p models
+  copy=$([ -z "${FER_DATA_DIR:-}" ] || find -H "$FER_DATA_DIR" -name "$name" -print -quit)
+  if [ -n "$copy" ]; then
+    cp "$copy" "$target.part"
+  else
+    echo "bootstrap: downloading the face detector YuNet (0.3 MB)"
+    curl --silent --show-error --fail --location --connect-timeout 10 --max-time 60 --output "$target.part" "$url" || true
+  fi
+  if has_sum "$target.part"; then
+    mv "$target.part" "$target"
+    echo "bootstrap: YuNet is in $target"
+  else
+    rm -f "$target.part"
+    echo "bootstrap: YuNet cannot be had; faces will be found by OpenCV's weaker Haar cascade"
+  fi
+}
 
 need=(
   g++ cmake ninja-build ccache git
@@ -11,25 +39,30 @@ need=(
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-objdetect-dev libopencv-videoio-dev
   libopencv-dev opencv-data
   libdnnl-dev
+  curl ca-certificates
 )
 if [ "${1:-test}" = test ]; then
   need+=(catch2 python3 xz-utils)
 fi
 
-missing=()
-for package in "${need[@]}"; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-done
-if [ ${#missing[@]} -eq 0 ]; then
-  echo "bootstrap: everything is installed"
-  exit 0
-fi
-sudo=()
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "bootstrap: not root and no sudo; install by hand: ${missing[*]}" >&2; exit 1; }
-  sudo=(sudo)
-fi
-command -v apt-get >/dev/null || { echo "bootstrap: no apt-get here; needed: ${missing[*]}" >&2; exit 1; }
-echo "bootstrap: installing with apt-get: ${missing[*]}"
-"${sudo[@]}" apt-get update -qq
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+install_packages() {
+  local missing=() sudo=()
+  for package in "${need[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "bootstrap: every package is installed"
+    return
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "bootstrap: not root and no sudo; install by hand: ${missing[*]}" >&2; exit 1; }
+    sudo=(sudo)
+  fi
+  command -v apt-get >/dev/null || { echo "bootstrap: no apt-get here; needed: ${missing[*]}" >&2; exit 1; }
+  echo "bootstrap: installing with apt-get: ${missing[*]}"
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+install_packages
+fetch_yunet

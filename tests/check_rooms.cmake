@@ -11,6 +11,7 @@ set(rooms_of_nn core model nn)
 set(rooms_of_train core data model eval nn train)
 set(rooms_of_vision core data model vision)
 set(rooms_of_infer core model infer)
+set(rooms_of_predict core model nn infer vision predict)
 set(rooms_of_onnx core model onnx)
 set(rooms_of_live core model eval vision live)
 

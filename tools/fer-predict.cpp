@@ -5,12 +5,12 @@
 #include <optional>
 #include <set>
 
-#include "engine.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
+#include "fer/predict/engine.h"
 #include "fer/vision/annotate.h"
 #include "fer/vision/crop_writer.h"
 #include "fer/vision/prediction_stream.h"
@@ -60,7 +60,7 @@ PredictFlags parse(int argc, char** argv) {
               "larger images are refused");
   options.group("Model");
   options.add("-m,--model", "model", &flags.model,
-              "checkpoint (.safetensors); default: the shipped one");
+              "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
   options.add("--head", "head", &flags.recognizer.head,
               "output whose label counts; default: the checkpoint's");
   options.group("Faces");
@@ -167,8 +167,7 @@ class TimelineSaver {
 
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
-  Recognizer recognizer(open_classifier(find_model(flags.model), flags.engine_threads),
-                        flags.recognizer);
+  Recognizer recognizer(open_classifier(flags.model, flags.engine_threads), flags.recognizer);
   const auto writer = create_result_writer(flags.writer, recognizer, std::cout);
   std::optional<PictureSaver> pictures;
   if (!flags.save.empty()) pictures.emplace(flags.save, recognizer);

@@ -126,6 +126,31 @@ TEST_CASE("fer-predict says in one line what is wrong with a command") {
   fails(" a.png -m m.safetensors --crop", "did you mean '--crops'?");
 }
 
+TEST_CASE("the shipped model is found beside the program, built or installed, after FER_MODEL") {
+  const TemporaryFolder scratch;
+  write_png(scratch / "a.png", gray(90));
+  std::filesystem::create_directories(scratch / "prefix/bin");
+  std::filesystem::copy_file(kPredict, scratch / "prefix/bin/fer-predict");
+  const auto run = [&](const std::string& environment) {
+    return run_shell("env -u FER_MODEL " + environment + " prefix/bin/fer-predict --crops a.png",
+                     scratch.path());
+  };
+  const auto without = run("");
+  CHECK(without.exit_code == 2);
+  CHECK_THAT(without.err, Catch::Contains("--model") && Catch::Contains("FER_MODEL"));
+  write_model(scratch / "elsewhere.safetensors");
+  CHECK(run("FER_MODEL=elsewhere.safetensors").exit_code == 0);
+  CHECK_THAT(run("FER_MODEL=none.safetensors").err, Catch::Contains("none.safetensors"));
+  for (const char* folder : {"prefix/share/fer/models", "prefix/models"}) {
+    std::filesystem::create_directories(scratch / folder);
+    std::filesystem::rename(scratch / "elsewhere.safetensors",
+                            scratch / folder / "fer.safetensors");
+    CHECK(run("").exit_code == 0);
+    std::filesystem::rename(scratch / folder / "fer.safetensors",
+                            scratch / "elsewhere.safetensors");
+  }
+}
+
 TEST_CASE("fer-predict takes paths from standard input and writes CSV, pictures and faces") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
 #include <opencv2/objdetect/face.hpp>
 
+#include "fer/core/data_file.h"
 #include "fer/core/error.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
@@ -231,12 +231,8 @@ class CascadeDetector : public FaceDetector {
 };
 
 fs::path find_yunet() {
-  if (const char* named = std::getenv("FER_YUNET"); named != nullptr && *named != '\0') {
-    if (!fs::is_regular_file(named))
-      fail_input(std::string("FER_YUNET names '") + named + "', which is no file");
-    return named;
-  }
-  return find_data_file(kYunetFile);
+  const fs::path named = file_from_environment("FER_YUNET");
+  return named.empty() ? find_data_file(kYunetFile) : named;
 }
 
 fs::path find_cascade() {
@@ -296,17 +292,6 @@ std::unique_ptr<FaceDetector> create_face_detector(const FaceDetectorOptions& op
   const FaceDetectorOptions found = resolve_face_detector(options);
   if (found.kind == "yunet") return std::make_unique<YunetDetector>(found);
   return std::make_unique<CascadeDetector>(found);
-}
-
-fs::path find_data_file(const std::string& name) {
-  std::error_code unknown;
-  fs::path folder = fs::read_symlink("/proc/self/exe", unknown).parent_path();
-  for (int level = 0; level < 5 && !folder.empty(); ++level, folder = folder.parent_path()) {
-    for (const char* data : {"share/fer", "models"}) {
-      if (fs::path file = folder / data / name; fs::is_regular_file(file, unknown)) return file;
-    }
-  }
-  return {};
 }
 
 }  // namespace fer

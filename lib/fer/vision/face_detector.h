@@ -53,16 +53,12 @@ class FaceDetector {
 };
 
 // auto: YuNet when its file is given, named by the environment variable FER_YUNET or in a data
-// folder (find_data_file); else OpenCV's Haar cascade, with one line on the log. Throws kInput
+// folder (core/data_file.h); else OpenCV's Haar cascade, with one line on the log. Throws kInput
 // naming what was looked for when nothing is there, or a named file is missing or no model.
 std::unique_ptr<FaceDetector> create_face_detector(const FaceDetectorOptions& options = {});
 
 // The same options with kind and model as "auto" finds them, for one detector a thread without
 // searching and saying so again.
 FaceDetectorOptions resolve_face_detector(const FaceDetectorOptions& options);
-
-// A file that is installed beside the programs, or "": share/fer/NAME and models/NAME in the folder
-// of the running program and in the four above it (the build folder lies in the source tree).
-std::filesystem::path find_data_file(const std::string& name);
 
 }  // namespace fer

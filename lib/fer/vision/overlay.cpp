@@ -179,13 +179,14 @@ void draw_label(cv::Mat& mat, const Annotation& annotation, const Box& place, bo
   title.height = title_size(annotation, style).height;
   if (with_bars) darken(mat, area);
   cv::rectangle(mat, title, scalar(annotation.colour), cv::FILLED);
-  style.text(mat, ascii(annotation.title), {title.x + pad, title.y}, text_on(annotation.colour));
+  style.text(mat, ascii(annotation.title), {title.x + pad, title.y + pad / 2},
+             text_on(annotation.colour));
   if (!with_bars) return;
   const int bars_x = area.x + 2 * pad + bar_label_width(annotation, style);
   int y = title.y + title.height;
   for (const Bar& bar : annotation.bars) {
     style.text(mat, ascii(bar.label), {area.x + pad, y}, {255, 255, 255});
-    const cv::Rect track(bars_x, y + style.line() / 4, area.x + area.width - pad - bars_x,
+    const cv::Rect track(bars_x, y + pad / 2, area.x + area.width - pad - bars_x,
                          style.line() * 3 / 4);
     cv::rectangle(mat, track, {70, 70, 70}, cv::FILLED);
     cv::Rect filled = track;

@@ -15,11 +15,6 @@ Recognizer::Recognizer(std::unique_ptr<Classifier> classifier, const RecognizerO
   detector_ = make_detector();
 }
 
-Recognizer Recognizer::open(const std::filesystem::path& model, const ClassifierFactory& factory,
-                            const RecognizerOptions& options) {
-  return Recognizer(factory(model), options);
-}
-
 const LabelList& Recognizer::labels() const { return labels_of(spec(), options_.head); }
 
 std::unique_ptr<FaceDetector> Recognizer::make_detector() const {

@@ -1,11 +1,10 @@
 // The whole way from a picture to answers: find faces, crop them as the model knows them, classify.
 //
-//   auto recognizer = fer::Recognizer::open("model.safetensors", fer::make_some_classifier);
+//   auto recognizer = fer::Recognizer::open();
 //   for (const fer::FaceResult& face : recognizer.analyze(fer::read_image("photo.jpg"))) ...
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,13 +42,11 @@ struct FaceCrop {
 
 class Recognizer {
  public:
-  using ClassifierFactory =
-      std::function<std::unique_ptr<Classifier>(const std::filesystem::path&)>;
-
   // Throws kInput when the head does not exist or no face detector is there.
   Recognizer(std::unique_ptr<Classifier> classifier, const RecognizerOptions& options = {});
-  // factory: an engine's way to load a checkpoint.
-  static Recognizer open(const std::filesystem::path& model, const ClassifierFactory& factory,
+  // A checkpoint file, or "" for the shipped one, on the engine that the library fer::predict was
+  // built with (predict/engine.h): that library defines it.
+  static Recognizer open(const std::filesystem::path& model = {},
                          const RecognizerOptions& options = {});
 
   // The faces, largest first; none is a result. Not thread-safe.
