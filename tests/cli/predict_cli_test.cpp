@@ -198,7 +198,7 @@ TEST_CASE(
   REQUIRE(lines.size() == 10'000);
   for (int i = 0; i < 10'000; ++i) {
     const auto& line = lines[static_cast<std::size_t>(i)];
-    REQUIRE(line["path"] == "many/" + std::to_string(i) + ".png");
+    REQUIRE(line["path"].get<std::string>() == "many/" + std::to_string(i) + ".png");
     REQUIRE(line["error"].is_null() == (i % 10 != 9));
   }
 }
