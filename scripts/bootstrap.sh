@@ -37,8 +37,8 @@ need=(
   gnuplot-nox fonts-dejavu-core
   libtorch-dev libopenblas0-openmp
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-objdetect-dev libopencv-videoio-dev
-  libopencv-dev opencv-data
-  libdnnl-dev
+  libopencv-dnn-dev libopencv-dev opencv-data
+  libdnnl-dev libonnx-dev libprotobuf-dev
   curl ca-certificates
 )
 if [ "${1:-test}" = test ]; then

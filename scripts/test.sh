@@ -2,6 +2,8 @@
 # Sets the machine up, builds everything and runs all tests. Usage: scripts/test.sh [ctest arguments]
 #   FER_DATA_DIR   folder with fer2013.csv (or .csv.xz), fer2013new.csv and a YuNet .onnx: tests on real data
 #                  run when it is given, and say that they were skipped when not
+#   FER_ONNXRUNTIME  folder of onnxruntime-node (scripts/fetch-onnxruntime.sh): the test that compares with it
+#                  runs when it is given
 #   FER_SAMPLES    folder of the sample photos (default: fetched to build/samples)
 set -euo pipefail
 cd "$(dirname "$0")/.."

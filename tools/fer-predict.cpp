@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "engine_options.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
@@ -38,7 +39,7 @@ struct PredictFlags {
   std::string model, format, save, crops_out, timeline;
   bool by_label = false;
   int max_megapixels = 100;
-  int engine_threads = 1;  // the other cores decode and look for faces
+  EngineOptions engine;
   RecognizerOptions recognizer;
   PredictionOptions prediction;
   ResultWriterOptions writer;
@@ -87,9 +88,11 @@ PredictFlags parse(int argc, char** argv) {
   options.group("Machine");
   options.add("-j,--workers", "workers", &flags.prediction.threads,
               "threads that decode and look for faces; 0: all cores");
+  add_engine_options(options, flags.engine, light_engines());
   options.add_config_options();
   options.parse(argc, argv);
 
+  flags.engine.threads = 1;  // the other cores decode and look for faces
   if (flags.inputs.empty()) fail_input("nothing to look at: name photos, folders or videos");
   if (flags.prediction.every < 1) {
     fail_input(format("--every %d is not at least 1", flags.prediction.every));
@@ -167,7 +170,7 @@ class TimelineSaver {
 
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
-  Recognizer recognizer(open_classifier(flags.model, flags.engine_threads), flags.recognizer);
+  Recognizer recognizer(open_classifier(flags.model, flags.engine), flags.recognizer);
   const auto writer = create_result_writer(flags.writer, recognizer, std::cout);
   std::optional<PictureSaver> pictures;
   if (!flags.save.empty()) pictures.emplace(flags.save, recognizer);

@@ -15,8 +15,8 @@ using namespace fer;
 
 namespace {
 
-test::Logits run_program(const test::OpCase& c, bool bf16) {
-  OnednnProgram program(fuse(c.graph, c.weights), bf16, 1);
+test::Logits run_program(const test::OpCase& c, Precision precision, const Ranges& ranges = {}) {
+  OnednnProgram program(fuse(c.graph, c.weights), precision, 1, ranges);
   const auto batch = static_cast<int>(c.input.shape[0]);
   // Twice: what a run leaves behind must not show in the next one.
   program.run(batch, test::random_batch(c.graph, batch, 99).floats().data());
@@ -105,7 +105,7 @@ TEST_CASE("fusing leaves a plain net nothing but convolutions, pooling and dense
 TEST_CASE("oneDNN agrees with the reference on every operation") {
   for (const test::OpCase& c : test::op_cases()) {
     INFO(c.name);
-    CHECK(test::relative_error(run_program(c, false), test::expected(c)) < 1e-5);
+    CHECK(test::relative_error(run_program(c, Precision::kF32), test::expected(c)) < 1e-5);
   }
 }
 
@@ -116,7 +116,62 @@ TEST_CASE("oneDNN in bf16 is as near to the reference as 8 bits allow, on every 
   }
   for (const test::OpCase& c : test::op_cases()) {
     INFO(c.name);
-    CHECK(test::relative_error(run_program(c, true), test::expected(c)) < 0.03);
+    CHECK(test::relative_error(run_program(c, Precision::kBf16), test::expected(c)) < 0.03);
+  }
+}
+
+TEST_CASE(
+    "oneDNN in int8 is as near to the reference as 8 bits a layer allow, on every operation") {
+  if (!cpu_has_int8()) {
+    std::cout << "SKIPPED: this CPU has no int8\n";
+    return;
+  }
+  for (const test::OpCase& c : test::op_cases()) {
+    if (c.input.shape[0] > 1) continue;  // the mean over samples cuts the larger ones
+    INFO(c.name);
+    const Ranges ranges = calibrate({c.graph, {}, c.weights}, c.input);
+    CHECK(test::relative_error(run_program(c, Precision::kInt8, ranges), test::expected(c)) < 0.06);
+  }
+}
+
+TEST_CASE("int8 works on batches of any size and is refused without a calibration") {
+  if (!cpu_has_int8()) {
+    std::cout << "SKIPPED: this CPU has no int8\n";
+    return;
+  }
+  for (const std::string name : {"cnn", "compact"}) {
+    CAPTURE(name);
+    ArchitectureOptions options;
+    options.name = name;
+    options.stages = {8, 16};
+    options.squeeze_excitation = name == "compact";
+    Checkpoint checkpoint = random_checkpoint(options);
+    CHECK_THROWS_WITH(make_onednn_classifier(checkpoint, {"int8", 1}),
+                      Catch::Contains("let fer-export calibrate"));
+    const HostTensor batch = test::random_batch(checkpoint.graph, 73, 3);
+    checkpoint.ranges = calibrate(checkpoint, batch);
+    const auto exact = make_onednn_classifier(checkpoint, {"fp32", 1})->logits(batch);
+    const auto rough = make_onednn_classifier(checkpoint, {"int8", 1})->logits(batch);
+    const double error = test::relative_error(rough, exact);
+    CHECK(error < 0.15);
+    CHECK(error > 1e-4);  // it is another arithmetic
+  }
+}
+
+TEST_CASE("calibration finds the mean extremes of every layer's result") {
+  ArchitectureOptions options;
+  options.stages = {8, 16};
+  const Checkpoint checkpoint = random_checkpoint(options);
+  HostTensor batch = test::random_batch(checkpoint.graph, 2, 3);
+  batch.floats()[7] = 100;  // the first sample's largest
+  const std::size_t half = batch.floats().size() / 2;
+  batch.floats()[half + 5] = 50;
+  const Ranges ranges = calibrate(checkpoint, batch);
+  CHECK(ranges.at("input").high == Approx(75));
+  CHECK(ranges.at("stem.relu").low == 0);
+  CHECK(ranges.at("stem.relu").high > 0);
+  for (const FusedLayer& layer : fuse(checkpoint.graph, checkpoint.weights).layers) {
+    CHECK(ranges.contains(layer.name));
   }
 }
 
@@ -139,11 +194,11 @@ TEST_CASE("oneDNN agrees with the reference on whole networks and batches of any
   const HostTensor batch = test::random_batch(checkpoint.graph, net.batch, 3);
   const auto expected = run_reference(checkpoint.graph, checkpoint.weights, batch);
 
-  const auto exact = make_onednn_classifier(checkpoint, {Precision::kF32, 1})->logits(batch);
+  const auto exact = make_onednn_classifier(checkpoint, {"fp32", 1})->logits(batch);
   CHECK(test::relative_error(exact, expected) < 1e-4);
   CHECK(largest_probability_difference(checkpoint.spec, exact, expected) < 1e-5);
   if (cpu_has_bf16()) {
-    const auto rough = make_onednn_classifier(checkpoint, {Precision::kBf16, 1})->logits(batch);
+    const auto rough = make_onednn_classifier(checkpoint, {"bf16", 1})->logits(batch);
     CHECK(test::relative_error(rough, expected) < 0.05);
   }
 }
@@ -153,8 +208,8 @@ TEST_CASE("a sample's answer does not depend on the batch or the threads it is c
   options.stages = {8, 16};
   const Checkpoint checkpoint = random_checkpoint(options);
   const HostTensor batch = test::random_batch(checkpoint.graph, 75, 3);  // 64 + 8 + 3 of 8
-  const auto classifier = make_onednn_classifier(checkpoint, {Precision::kF32, 2});
-  const auto single = make_onednn_classifier(checkpoint, {Precision::kF32, 1});
+  const auto classifier = make_onednn_classifier(checkpoint, {"fp32", 2});
+  const auto single = make_onednn_classifier(checkpoint, {"fp32", 1});
   const auto together = classifier->logits(batch).at("fer2013");
   CHECK(together.shape == Shape{75, 7});
   const std::size_t pixels = batch.floats().size() / 75;

@@ -6,17 +6,28 @@
 
 #include "fer/core/error.h"
 #include "fer/core/parallel.h"
+#include "fer/core/text.h"
 #include "fer/infer/onednn_program.h"
 #include "fer/model/reference.h"
 
 namespace fer {
 namespace {
 
-bool use_bf16(Precision precision) {
-  if (precision == Precision::kBf16 && !cpu_has_bf16()) {
-    fail_input("precision bf16: this CPU has no instructions for it, use fp32");
+Precision resolve(const std::string& name, const Checkpoint& checkpoint) {
+  if (name == "auto") {
+    if (!checkpoint.ranges.empty() && cpu_has_int8()) return Precision::kInt8;
+    return cpu_has_bf16() ? Precision::kBf16 : Precision::kF32;
   }
-  return precision != Precision::kF32 && cpu_has_bf16();
+  if (name == "fp32") return Precision::kF32;
+  const bool bf16 = name == "bf16";
+  if (!bf16 && name != "int8") {
+    fail_input("precision '" + name + "': expected auto, fp32, bf16, int8" +
+               did_you_mean(name, {"auto", "fp32", "bf16", "int8"}));
+  }
+  if (!(bf16 ? cpu_has_bf16() : cpu_has_int8())) {
+    fail_input("precision " + name + ": this CPU has no instructions for it, use fp32");
+  }
+  return bf16 ? Precision::kBf16 : Precision::kInt8;
 }
 
 // How many samples to run next. Filling up a larger plan would cost more than it saves: a face in a
@@ -25,11 +36,11 @@ int plan_size(std::int64_t remaining) { return remaining >= 64 ? 64 : remaining 
 
 class OnednnClassifier : public Classifier {
  public:
-  OnednnClassifier(Checkpoint checkpoint, const OnednnOptions& options)
-      : graph_(std::move(checkpoint.graph)),
-        spec_(std::move(checkpoint.spec)),
-        program_(fuse(graph_, checkpoint.weights), use_bf16(options.precision),
-                 options.threads > 0 ? options.threads : hardware_threads()) {
+  OnednnClassifier(const Checkpoint& checkpoint, const OnednnOptions& options)
+      : graph_(checkpoint.graph),
+        spec_(checkpoint.spec),
+        program_(fuse(graph_, checkpoint.weights), resolve(options.precision, checkpoint),
+                 options.threads > 0 ? options.threads : hardware_threads(), checkpoint.ranges) {
     check_spec(spec_, graph_);
   }
 
@@ -72,9 +83,39 @@ class OnednnClassifier : public Classifier {
 
 }  // namespace
 
-std::unique_ptr<Classifier> make_onednn_classifier(Checkpoint checkpoint,
+std::unique_ptr<Classifier> make_onednn_classifier(const Checkpoint& checkpoint,
                                                    const OnednnOptions& options) {
-  return std::make_unique<OnednnClassifier>(std::move(checkpoint), options);
+  return std::make_unique<OnednnClassifier>(checkpoint, options);
+}
+
+Ranges calibrate(const Checkpoint& checkpoint, const HostTensor& batch) {
+  check_batch(checkpoint.graph, batch);
+  FusedGraph fused = fuse(checkpoint.graph, checkpoint.weights);
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < fused.layers.size(); ++i) {
+    names.push_back(fused.layers[i].name);
+    fused.heads[names.back()] = static_cast<int>(i);  // so that its values can be seen
+  }
+  OnednnProgram program(std::move(fused), Precision::kF32, hardware_threads());
+  const std::int64_t samples = batch.shape[0];
+  const std::size_t pixels = batch.floats().size() / samples;
+  Ranges ranges;
+  const auto add = [&](const std::string& name, std::span<const float> values) {
+    const auto [low, high] = std::ranges::minmax(values);
+    ranges[name].low += low / static_cast<float>(samples);
+    ranges[name].high += high / static_cast<float>(samples);
+  };
+  try {
+    for (std::int64_t i = 0; i < samples; ++i) {
+      const auto sample = batch.floats().subspan(i * pixels, pixels);
+      program.run(1, sample.data());
+      add(checkpoint.graph.nodes()[0].name, sample);
+      for (const std::string& name : names) add(name, program.logits(1, name));
+    }
+  } catch (const dnnl::error& error) {
+    fail_runtime(std::string("oneDNN: ") + error.what());
+  }
+  return ranges;
 }
 
 }  // namespace fer

@@ -4,10 +4,16 @@
 
 #include <algorithm>
 #include <climits>
+#include <cmath>
+#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <variant>
+
+#include "fer/core/error.h"
 
 namespace fer {
 namespace {
@@ -40,34 +46,43 @@ constexpr int kInputBuffer = 0;  // the caller's
 class Constant {
  public:
   Constant() = default;
-  Constant(memory::desc plain, std::vector<float> values)
-      : plain_(std::move(plain)), values_(std::move(values)) {}
+  template <class T>
+  Constant(const memory::desc& plain, const dnnl::engine& engine, const std::vector<T>& values)
+      : desc_(plain), plain_(plain, engine) {
+    std::memcpy(plain_.get_data_handle(), values.data(), values.size() * sizeof(T));
+  }
 
   memory as(const memory::desc& wanted, const dnnl::engine& engine) {
     for (const memory& variant : variants_) {
       if (variant.get_desc() == wanted) return variant;
     }
-    memory source = variants_.empty() ? memory(plain_, engine, values_.data()) : variants_.front();
+    memory source = plain_ ? plain_ : variants_.front();
     memory result(wanted, engine);
     dnnl::stream stream(engine);
     dnnl::reorder(source, result).execute(stream, source, result);
     stream.wait();
     variants_.push_back(result);
-    values_ = {};  // a variant holds the same from now on
+    // A variant holds the same from now on, but for int8, which may hold more than the weights.
+    if (desc_.data_type() == Type::f32) plain_ = {};
     return result;
   }
-  memory::desc desc(Type type) const { return {plain_.dims(), type, Tag::any}; }
-  memory::desc plain() const { return plain_; }
+  memory::desc desc(Type type) const { return {desc_.dims(), type, Tag::any}; }
+  memory::desc plain() const { return desc_; }
+  std::span<float> floats() {  // before the first as()
+    return {static_cast<float*>(plain_.get_data_handle()), desc_.get_size() / sizeof(float)};
+  }
 
  private:
-  memory::desc plain_;
-  std::vector<float> values_;
+  memory::desc desc_;
+  memory plain_;
   std::vector<memory> variants_;
 };
 
 struct Constants {
-  Constant weight, bias;    // of Conv2d, Linear; scale and shift of BatchNorm
-  Constant mean, variance;  // of BatchNorm: 0 and 1, for they are folded into the others
+  Constant weight, bias;             // of Conv2d, Linear; scale and shift of BatchNorm
+  Constant mean, variance;           // of BatchNorm: 0 and 1, for they are folded into the others
+  std::optional<bool> int8;          // decided by the first plan
+  std::vector<float> weight_scales;  // in int8: a weight is its whole number times this, a channel
 };
 
 Dims with_batch(int batch, const Shape& shape) {
@@ -81,13 +96,13 @@ memory::desc plain(const Dims& dims, Type type = Type::f32) {
   return {dims, type, kTags[dims.size() - 1]};
 }
 
-Constants constants_of(FusedLayer& layer, const Shape& input) {
+Constants constants_of(const FusedLayer& layer, const Shape& input, const dnnl::engine& engine) {
   Constants constants;
   if (layer.weight.empty()) return constants;
   const auto channels = layer.shape[0];
-  const auto vector_of = [channels](std::vector<float> values) {
+  const auto vector_of = [&](std::vector<float> values) {
     values.resize(channels);
-    return Constant(plain({channels}), std::move(values));
+    return Constant(plain({channels}), engine, values);
   };
   if (const auto* conv = std::get_if<op::Conv2d>(&layer.operation)) {
     Dims dims = {channels, input[0] / conv->groups, conv->kernel_height, conv->kernel_width};
@@ -95,25 +110,74 @@ Constants constants_of(FusedLayer& layer, const Shape& input) {
       dims[0] /= conv->groups;
       dims.insert(dims.begin(), conv->groups);
     }
-    constants.weight = Constant(plain(dims), std::move(layer.weight));
+    constants.weight = Constant(plain(dims), engine, layer.weight);
   } else if (std::holds_alternative<op::Linear>(layer.operation)) {
     Dims dims = {channels};
     dims.insert(dims.end(), input.begin(), input.end());
-    constants.weight = Constant(plain(dims), std::move(layer.weight));
+    constants.weight = Constant(plain(dims), engine, layer.weight);
   } else {
-    constants.weight = vector_of(std::move(layer.weight));
+    constants.weight = vector_of(layer.weight);
     constants.mean = vector_of({});
     constants.variance = vector_of(std::vector<float>(channels, 1.0f));
   }
-  constants.bias = vector_of(std::move(layer.bias));
+  constants.bias = vector_of(layer.bias);
   return constants;
 }
 
-// A result: where, and in which layout.
+std::vector<float> channel_scales(Constants& constants) {
+  const std::span<const float> weights = constants.weight.floats();
+  std::vector<float> scales(constants.bias.floats().size());
+  const std::size_t fan_in = weights.size() / scales.size();
+  for (std::size_t c = 0; c < scales.size(); ++c) {
+    float largest = 0;
+    for (const float w : weights.subspan(c * fan_in, fan_in)) {
+      largest = std::max(largest, std::abs(w));
+    }
+    scales[c] = largest > 0 ? largest / 127 : 1.0f;
+  }
+  return scales;
+}
+
+// Weights as whole numbers from -127 to 127, and the bias in units of their products with inputs.
+void quantize(Constants& constants, float input_scale, const dnnl::engine& engine) {
+  const std::span<const float> weights = constants.weight.floats();
+  const std::span<float> bias = constants.bias.floats();
+  const std::size_t fan_in = weights.size() / bias.size();
+  std::vector<std::int8_t> whole(weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    whole[i] =
+        static_cast<std::int8_t>(std::lround(weights[i] / constants.weight_scales[i / fan_in]));
+  }
+  for (std::size_t c = 0; c < bias.size(); ++c) {
+    bias[c] /= input_scale * constants.weight_scales[c];
+  }
+  constants.weight = Constant(plain(constants.weight.plain().dims(), Type::s8), engine, whole);
+}
+
+// A result: where, and in which layout. In int8 a value is its whole number times `scale`.
 struct Tensor {
   int buffer = -1;
   memory::desc md;
+  float scale = 1.0f;
 };
+
+bool is_int8(const memory::desc& md) {
+  return md.data_type() == Type::s8 || md.data_type() == Type::u8;
+}
+memory::desc with_type(memory::desc md, Type type) {
+  md.data.data_type = memory::convert_to_c(type);
+  return md;
+}
+
+struct Quantization {
+  Type type;
+  float scale;
+};
+Quantization quantization(const Range& range) {
+  const float largest = std::max(std::abs(range.low), std::abs(range.high));
+  const Type type = range.low < 0 ? Type::s8 : Type::u8;
+  return {type, largest > 0 ? largest / (type == Type::s8 ? 127.0f : 255.0f) : 1.0f};
+}
 
 struct Argument {
   int id = 0;
@@ -176,9 +240,9 @@ class Plan {
           ready.arguments.emplace(id, *constant);
           continue;
         }
-        const auto& [buffer, md] = std::get<Tensor>(value);
-        const memory bound(md, engine, base + buffers[buffer].offset);
-        if (buffer == kInputBuffer) inputs_.push_back(bound);
+        const auto& tensor = std::get<Tensor>(value);
+        const memory bound(tensor.md, engine, base + buffers[tensor.buffer].offset);
+        if (tensor.buffer == kInputBuffer) inputs_.push_back(bound);
         ready.arguments.emplace(id, bound);
       }
       if (step.cleared >= 0) {
@@ -220,12 +284,15 @@ class Plan {
 class PlanBuilder {
  public:
   PlanBuilder(const dnnl::engine& engine, const FusedGraph& graph,
-              std::vector<Constants>& constants, int batch, bool bf16)
+              std::vector<Constants>& constants, const Ranges& ranges, int batch,
+              Precision precision)
       : engine_(engine),
         graph_(graph),
         constants_(constants),
+        ranges_(ranges),
         batch_(batch),
-        type_(bf16 ? Type::bf16 : Type::f32),
+        int8_(precision == Precision::kInt8),
+        type_(precision == Precision::kBf16 || (int8_ && cpu_has_bf16()) ? Type::bf16 : Type::f32),
         uses_left_(graph.layers.size()),
         buffers_(1) {
     for (const FusedLayer& layer : graph.layers) {
@@ -255,7 +322,7 @@ class PlanBuilder {
   const FusedLayer& layer() const { return graph_.layers[index_]; }
   Constants& constants() { return constants_[index_]; }
   Dims result_dims() const { return with_batch(batch_, layer().shape); }
-  // The input may be in float where the plan is in bfloat16.
+  // The input may be in float where the plan is in bfloat16, and a result in int8.
   Tensor input(int i = 0) {
     const Tensor& x = results_[layer().inputs[i]];
     return x.md.data_type() == type_ ? x : reordered(x, plain(x.md.dims(), type_));
@@ -281,13 +348,16 @@ class PlanBuilder {
   }
 
   void add_reorder(const Tensor& from, const Tensor& to, int cleared = -1) {
-    const dnnl::reorder::primitive_desc pd(engine_, from.md, engine_, to.md, attributes());
+    primitive_attr attr = attributes();
+    if (from.scale != to.scale) attr.set_output_scales(0, {from.scale / to.scale});
+    const dnnl::reorder::primitive_desc pd(engine_, from.md, engine_, to.md, attr);
     add_step(pd, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}, cleared);
   }
 
-  Tensor reordered(const Tensor& x, const memory::desc& wanted) {
-    if (x.md == wanted) return x;
-    const Tensor y = new_tensor(wanted);
+  Tensor reordered(const Tensor& x, const memory::desc& wanted, float scale = 1.0f) {
+    if (x.md == wanted && x.scale == scale) return x;
+    Tensor y = new_tensor(wanted);
+    y.scale = scale;
     add_reorder(x, y);
     return y;
   }
@@ -323,17 +393,66 @@ class PlanBuilder {
   // other operand itself when nobody needs it afterwards, else a copy.
   Tensor destination(const memory::desc& md) {
     if (layer().sum < 0) return new_tensor(md);
-    const Tensor& other = results_[layer().sum];
+    const Tensor other = results_[layer().sum];
+    Tensor held = {-1, md};  // an int8 result may be added to a signed or unsigned one of any scale
+    if (is_int8(md)) {
+      const Quantization q = quantization_of(layer().sum);
+      held = {-1, with_type(md, q.type), q.scale};
+    }
     const bool free = uses_left_[layer().sum] == 1 && other.buffer != kInputBuffer;
-    if (free && other.md == md) return other;
-    const Tensor copy = new_tensor(md);
-    add_reorder(other, copy);
-    return copy;
+    if (free && other.md == held.md && other.scale == held.scale) return {other.buffer, md};
+    held.buffer = new_tensor(md).buffer;
+    add_reorder(other, held);
+    return {held.buffer, md};
+  }
+
+  // How a layer's result is, or would be, in int8.
+  Quantization quantization_of(int index) const {
+    const Tensor& result = results_[index];
+    if (is_int8(result.md)) return {result.md.data_type(), result.scale};
+    return quantization(ranges_.at(graph_.layers[index].name));
+  }
+
+  // A layer with weights in int8, where oneDNN has a fast kernel for it; else nothing.
+  // describe: input type, weights' type, result type -> the operation's descriptor.
+  template <class PrimitiveDesc, class Describe>
+  std::optional<Tensor> emit_int8(bool float_result, const Describe& describe) {
+    if (!int8_ || constants().int8 == false) return std::nullopt;
+    const Quantization in = quantization_of(layer().inputs[0]);
+    const Quantization out =
+        float_result ? Quantization{Type::f32, 1.0f} : quantization(ranges_.at(layer().name));
+    if (constants().weight_scales.empty()) constants().weight_scales = channel_scales(constants());
+    // What scales does so before the activation or, as a factor of the activation, after it.
+    const bool active = layer().activation != Activation::kNone;
+    const float before = active ? 1.0f : 1.0f / out.scale;
+    std::vector<float> scales = constants().weight_scales;
+    for (float& scale : scales) scale *= in.scale * before;
+    dnnl::post_ops post_ops;
+    if (layer().sum >= 0) {
+      const Quantization other = quantization_of(layer().sum);
+      post_ops.append_sum(other.scale * before, 0, other.type);
+    }
+    if (active) {
+      post_ops.append_eltwise(1.0f / out.scale, algorithm(layer().activation),
+                              alpha(layer().activation), 0.0f);
+    }
+    primitive_attr attr = attributes();
+    attr.set_output_scales(1 << 1, scales);
+    attr.set_post_ops(post_ops);
+    const PrimitiveDesc pd(describe(in.type, Type::s8, out.type), attr, engine_, true);
+    if (!constants().int8) {
+      constants().int8 = pd && !std::string_view(pd.impl_info_str()).starts_with("ref");
+      if (!*constants().int8) return std::nullopt;
+      quantize(constants(), in.scale, engine_);
+    }
+    Tensor result = add_weighted(pd, in.scale);
+    result.scale = out.scale;
+    return result;
   }
 
   template <class PrimitiveDesc>
-  Tensor add_weighted(const PrimitiveDesc& pd) {
-    const Tensor x = reordered(results_[layer().inputs[0]], pd.src_desc());
+  Tensor add_weighted(const PrimitiveDesc& pd, float input_scale = 1.0f) {
+    const Tensor x = reordered(results_[layer().inputs[0]], pd.src_desc(), input_scale);
     const Tensor y = destination(pd.dst_desc());
     add_step(pd, {{DNNL_ARG_SRC, x},
                   {DNNL_ARG_WEIGHTS, constants().weight.as(pd.weights_desc(), engine_)},
@@ -346,12 +465,17 @@ class PlanBuilder {
 
   Tensor emit(const op::Conv2d& o) {
     const Dims in = results_[layer().inputs[0]].md.dims();
-    const dnnl::convolution_forward::desc desc(
-        kInference, dnnl::algorithm::convolution_direct, {in, type_, Tag::any},
-        constants().weight.desc(type_), constants().bias.plain(), {result_dims(), type_, Tag::any},
-        {o.stride, o.stride}, {o.padding.top, o.padding.left}, {o.padding.bottom, o.padding.right});
+    using Primitive = dnnl::convolution_forward;
+    const auto describe = [&](Type input_type, Type weight_type, Type result_type) {
+      return Primitive::desc(kInference, dnnl::algorithm::convolution_direct,
+                             {in, input_type, Tag::any}, constants().weight.desc(weight_type),
+                             constants().bias.plain(), {result_dims(), result_type, Tag::any},
+                             {o.stride, o.stride}, {o.padding.top, o.padding.left},
+                             {o.padding.bottom, o.padding.right});
+    };
+    if (auto y = emit_int8<Primitive::primitive_desc>(false, describe)) return *y;
     return add_weighted(
-        dnnl::convolution_forward::primitive_desc(desc, fused_attributes(), engine_));
+        Primitive::primitive_desc(describe(type_, type_, type_), fused_attributes(), engine_));
   }
 
   Tensor emit(const op::Linear&) {
@@ -359,11 +483,15 @@ class PlanBuilder {
     const bool last = uses_left_[index_] == 1 && layer().sum < 0 &&
                       std::ranges::any_of(
                           graph_.heads, [this](const auto& head) { return head.second == index_; });
-    const dnnl::inner_product_forward::desc desc(
-        kInference, {in, type_, Tag::any}, constants().weight.desc(type_), constants().bias.plain(),
-        {result_dims(), last ? Type::f32 : type_, Tag::any});
-    return add_weighted(
-        dnnl::inner_product_forward::primitive_desc(desc, fused_attributes(), engine_));
+    using Primitive = dnnl::inner_product_forward;
+    const auto describe = [&](Type input_type, Type weight_type, Type result_type) {
+      return Primitive::desc(kInference, {in, input_type, Tag::any},
+                             constants().weight.desc(weight_type), constants().bias.plain(),
+                             {result_dims(), result_type, Tag::any});
+    };
+    if (auto y = emit_int8<Primitive::primitive_desc>(last, describe)) return *y;
+    return add_weighted(Primitive::primitive_desc(describe(type_, type_, last ? Type::f32 : type_),
+                                                  fused_attributes(), engine_));
   }
 
   Tensor emit(const op::BatchNorm&) {
@@ -399,17 +527,22 @@ class PlanBuilder {
 
   Tensor add_pool(dnnl::algorithm algorithm, const Dims& result, const Dims& strides,
                   const Dims& kernel, const Padding& p) {
-    const Tensor x = input();
-    const dnnl::pooling_forward::primitive_desc pd({kInference,
-                                                    algorithm,
-                                                    x.md,
-                                                    memory::desc(result, type_, Tag::any),
-                                                    strides,
-                                                    kernel,
-                                                    {p.top, p.left},
-                                                    {p.bottom, p.right}},
-                                                   attributes(), engine_);
-    const Tensor y = new_tensor(pd.dst_desc());
+    // A maximum is the same in int8; a mean would be rounded.
+    const Tensor& found = results_[layer().inputs[0]];
+    const bool as_it_is = is_int8(found.md) && algorithm == dnnl::algorithm::pooling_max;
+    const Tensor x = as_it_is ? found : input();
+    const dnnl::pooling_forward::primitive_desc pd(
+        {kInference,
+         algorithm,
+         x.md,
+         memory::desc(result, x.md.data_type(), Tag::any),
+         strides,
+         kernel,
+         {p.top, p.left},
+         {p.bottom, p.right}},
+        attributes(), engine_);
+    Tensor y = new_tensor(pd.dst_desc());
+    y.scale = x.scale;
     add_step(pd, {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y}});
     return y;
   }
@@ -469,8 +602,10 @@ class PlanBuilder {
   const dnnl::engine& engine_;
   const FusedGraph& graph_;
   std::vector<Constants>& constants_;
+  const Ranges& ranges_;
   int batch_;
-  Type type_;
+  bool int8_;
+  Type type_;                   // of what is not in int8
   std::vector<int> uses_left_;  // of each layer's result
   std::vector<Tensor> results_;
   std::vector<Buffer> buffers_;
@@ -483,27 +618,38 @@ class PlanBuilder {
 struct OnednnProgram::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   FusedGraph graph;
-  bool bf16;
+  Precision precision;
+  Ranges ranges;
   int threads;
   std::vector<Constants> constants;
   std::map<int, Plan> plans;  // by batch size
 };
 
-bool cpu_has_bf16() {
+namespace {
+bool has_isa(dnnl::cpu_isa wanted) {
   const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (has & wanted) == wanted;
+  return (has & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
 }
+}  // namespace
 
-OnednnProgram::OnednnProgram(FusedGraph graph, bool bf16, int threads)
+bool cpu_has_bf16() { return has_isa(dnnl::cpu_isa::avx512_core_bf16); }
+bool cpu_has_int8() { return has_isa(dnnl::cpu_isa::avx512_core_vnni); }
+
+OnednnProgram::OnednnProgram(FusedGraph graph, Precision precision, int threads, Ranges ranges)
     : state_(std::make_unique<State>()) {
   state_->graph = std::move(graph);
-  state_->bf16 = bf16;
+  state_->precision = precision;
+  state_->ranges = std::move(ranges);
   state_->threads = threads;
   for (FusedLayer& layer : state_->graph.layers) {
+    if (precision == Precision::kInt8 && !state_->ranges.contains(layer.name)) {
+      fail_input("int8: " + layer.name +
+                 " has no range of values: let fer-export calibrate the checkpoint");
+    }
     const Shape input =
         layer.inputs.empty() ? Shape() : state_->graph.layers[layer.inputs[0]].shape;
-    state_->constants.push_back(constants_of(layer, input));
+    state_->constants.push_back(constants_of(layer, input, state_->engine));
+    layer.weight = layer.bias = {};
   }
 }
 
@@ -513,7 +659,8 @@ void OnednnProgram::run(int batch, const float* input) {
   const ThreadCount threads(state_->threads);
   auto found = state_->plans.find(batch);
   if (found == state_->plans.end()) {
-    PlanBuilder builder(state_->engine, state_->graph, state_->constants, batch, state_->bf16);
+    PlanBuilder builder(state_->engine, state_->graph, state_->constants, state_->ranges, batch,
+                        state_->precision);
     found = state_->plans.emplace(batch, builder.build()).first;
   }
   found->second.run(input);

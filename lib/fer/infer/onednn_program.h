@@ -8,15 +8,23 @@
 #include <string>
 
 #include "fer/infer/fused_graph.h"
+#include "fer/model/checkpoint.h"
 
 namespace fer {
 
+// What results between layers and weights are held in; sums and logits are always float.
+enum class Precision { kF32, kBf16, kInt8 };
+
+// Whether the CPU has instructions for it.
 bool cpu_has_bf16();
+bool cpu_has_int8();
 
 class OnednnProgram {
  public:
-  // bf16: results between layers and weights in bfloat16, sums and logits in float.
-  OnednnProgram(FusedGraph graph, bool bf16, int threads);
+  // int8: convolutions and dense layers for which oneDNN has a kernel take weights of 8 bits, a
+  // scale a channel, and results of 8 bits by `ranges`, which must name every layer (kInput); the
+  // rest is done as in bf16 where the CPU has it, else in fp32.
+  OnednnProgram(FusedGraph graph, Precision precision, int threads, Ranges ranges = {});
   ~OnednnProgram();
 
   // input: [batch, C, H, W] float. Compiles the plan for this batch size when it is the first run.

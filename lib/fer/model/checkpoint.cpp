@@ -1,5 +1,6 @@
 #include "fer/model/checkpoint.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -19,6 +20,29 @@ const std::string& metadata(const SafetensorsHeader& header, const std::string& 
   return found->second;
 }
 
+nlohmann::json to_json(const Ranges& ranges) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [node, range] : ranges) json[node] = {range.low, range.high};
+  return json;
+}
+
+Ranges ranges_from_json(const nlohmann::json& json, const Graph& graph) {
+  Ranges ranges;
+  if (!json.is_object()) fail_input("ranges: expected an object");
+  for (const auto& [node, pair] : json.items()) {
+    if (graph.find(node) < 0) fail_input("ranges: the graph has no node " + quote(node));
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number() || !pair[1].is_number()) {
+      fail_input("ranges: " + quote(node) + ": expected two numbers");
+    }
+    const Range range{pair[0].get<float>(), pair[1].get<float>()};
+    if (!std::isfinite(range.low) || !std::isfinite(range.high) || range.low > range.high) {
+      fail_input("ranges: " + quote(node) + ": expected two finite numbers, the lower one first");
+    }
+    ranges[node] = range;
+  }
+  return ranges;
+}
+
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, DType dtype) {
@@ -29,6 +53,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                    {"version", std::to_string(kCheckpointVersion)},
                    {"graph", to_json(checkpoint.graph).dump()},
                    {"spec", to_json(checkpoint.spec).dump()}};
+  if (!checkpoint.ranges.empty()) file.metadata["ranges"] = to_json(checkpoint.ranges).dump();
   for (const Parameter& parameter : checkpoint.graph.parameters()) {
     file.tensors[parameter.name] =
         checkpoint.weights.at(parameter.name).converted(parameter.trainable ? dtype : DType::kF32);
@@ -50,6 +75,10 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
     checkpoint.graph = graph_from_json(parse_json(metadata(header, "graph"), "graph", kMaxDepth));
     checkpoint.spec = spec_from_json(parse_json(metadata(header, "spec"), "spec", kMaxDepth));
     check_spec(checkpoint.spec, checkpoint.graph);
+    if (const auto ranges = header.metadata.find("ranges"); ranges != header.metadata.end()) {
+      checkpoint.ranges =
+          ranges_from_json(parse_json(ranges->second, "ranges", kMaxDepth), checkpoint.graph);
+    }
     check_weights(checkpoint.graph, header.tensors);
   } catch (const Error& error) {
     fail_input(path.string() + ": " + error.what());

@@ -1,7 +1,8 @@
 // One self-describing file: graph, ModelSpec and weights in a safetensors container.
 //
-// Layout (version 1, pinned in docs/formats.md): metadata "format" = "fer-checkpoint", "version" = "1",
-// "graph" and "spec" = JSON; one tensor a parameter, by name.
+// Layout (version 1, pinned in docs/formats.md): metadata "format" = "fer-checkpoint", "version" =
+// "1", "graph" and "spec" = JSON, "ranges" = JSON where there are any; one tensor a parameter, by
+// name.
 #pragma once
 
 #include <filesystem>
@@ -14,17 +15,25 @@ namespace fer {
 
 inline constexpr int kCheckpointVersion = 1;
 
+// The values that a node's result takes on faces: what its 8 bits have to hold in int8.
+struct Range {
+  float low = 0, high = 0;
+  bool operator==(const Range&) const = default;
+};
+using Ranges = std::map<std::string, Range>;  // by node
+
 struct Checkpoint {
   Graph graph;
   ModelSpec spec;
   TensorMap weights;
+  Ranges ranges = {};  // only after a calibration (fer-export --format int8)
 };
 
 // `dtype`: of the stored float weights; running statistics stay F32.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
                      DType dtype = DType::kF32);
-// Throws kInput, naming the file and what is wrong, on everything that is not a whole and consistent
-// checkpoint of a known version. Weights come back as F32.
+// Throws kInput, naming the file and what is wrong, on everything that is not a whole and
+// consistent checkpoint of a known version. Weights come back as F32.
 Checkpoint load_checkpoint(const std::filesystem::path& path);
 
 }  // namespace fer

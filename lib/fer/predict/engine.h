@@ -5,13 +5,13 @@
 #include <filesystem>
 #include <memory>
 
-#include "fer/model/classifier.h"
+#include "fer/engine/light_engines.h"
 
 namespace fer {
 
-// A checkpoint, ready to answer: by oneDNN where it was there at build time, else by libtorch.
-// model: "" for the one that find_model() finds. threads: 0 for all cores.
+// A checkpoint, ready to answer, on one of light_engines(). model: "" for the one that find_model()
+// finds.
 std::unique_ptr<Classifier> open_classifier(const std::filesystem::path& model = {},
-                                            int threads = 0);
+                                            const EngineOptions& options = {});
 
 }  // namespace fer
