@@ -203,6 +203,30 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("fer-predict answers by any engine it has, and never loads libtorch") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "a.png", gray(120));
+  const std::string run = kPredict + " -m m.safetensors --crops a.png ";
+  const auto happy = [&](const std::string& flags) {
+    const auto result = run_shell(run + flags, scratch.path());
+    INFO(flags << ": " << result.err);
+    REQUIRE(result.exit_code == 0);
+    return objects(result.out)[0]["faces"][0]["probabilities"]["happy"].get<double>();
+  };
+  const double expected = happy("--precision fp32");
+  CHECK(happy("") == Approx(expected).margin(0.02));
+  const auto refusal = run_shell(run + "--engine torch", scratch.path());
+  CHECK(refusal.exit_code == 2);
+  CHECK_THAT(refusal.err, Catch::Contains("engine 'torch': this program has auto, "));
+  for (const std::string engine : {"onednn", "opencv"}) {
+    if (refusal.err.find(engine) == std::string::npos) continue;
+    CHECK(happy("--precision fp32 --engine " + engine) == Approx(expected).margin(1e-4));
+  }
+  const auto libraries = run_shell("ldd " + kPredict, scratch.path());
+  CHECK_THAT(libraries.out, Catch::Contains("libopencv_core") && !Catch::Contains("torch"));
+}
+
 TEST_CASE("fer-predict --help shows commands that can be pasted") {
   const TemporaryFolder scratch;
   const auto help = run_shell(kPredict + " --help", scratch.path());

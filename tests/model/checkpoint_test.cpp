@@ -58,6 +58,27 @@ TEST_CASE("a checkpoint comes back whole and answers the same") {
                              run_reference(saved.graph, saved.weights, batch)) == 0);
 }
 
+TEST_CASE("a calibration is stored with the checkpoint and read with care") {
+  const test::TempFolder folder;
+  Checkpoint saved = small_checkpoint();
+  CHECK(load_checkpoint((save_checkpoint(folder / "m", saved), folder / "m")).ranges.empty());
+  saved.ranges = {{"input", {-1.5f, 2.0f}}, {"stem.relu", {0.0f, 3.25f}}};
+  save_checkpoint(folder / "m", saved);
+  CHECK(load_checkpoint(folder / "m").ranges == saved.ranges);
+
+  SafetensorsFile file = read_safetensors(folder / "m");
+  const auto refused = [&](const std::string& ranges) {
+    file.metadata["ranges"] = ranges;
+    write_safetensors(folder / "bad", file);
+    return refusal(folder / "bad");
+  };
+  CHECK_THAT(refused("[]"), Contains("ranges: expected an object"));
+  CHECK_THAT(refused(R"({"stem": [0, 1]})"), Contains("the graph has no node \"stem\""));
+  CHECK_THAT(refused(R"({"input": [0]})"), Contains("expected two numbers"));
+  CHECK_THAT(refused(R"({"input": [1, 0]})"), Contains("the lower one first"));
+  CHECK_THAT(refused(R"({"input": [0, 1e99]})"), Contains("finite"));
+}
+
 TEST_CASE("a checkpoint in half precision is half as large, and its statistics stay exact") {
   const test::TempFolder folder;
   const Checkpoint saved = small_checkpoint();
