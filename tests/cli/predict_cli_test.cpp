@@ -120,7 +120,7 @@ TEST_CASE("fer-predict says in one line what is wrong with a command") {
   fails(" a.png -m m.safetensors --crops --format xml", "table, jsonl, csv");
   fails(" a.png -m m.safetensors --crops --head six", "three");
   fails(" a.png -m m.safetensors --crops --every 0", "at least 1");
-  fails(" a.png -m m.safetensors --detector dlib", "auto, yunet, haar");
+  fails(" a.png -m m.safetensors --detector harr", "did you mean 'haar'?");
   fails(" a.png -m m.safetensors --crops --timeline t.gif", "t.gif");
   fails(" a.png -m m.safetensors --crops --by-label", "--crops-out");
   fails(" a.png -m m.safetensors --crop", "did you mean '--crops'?");

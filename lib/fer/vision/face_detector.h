@@ -39,8 +39,8 @@ struct Face {
 struct FaceDetectorOptions {
   std::string kind = "auto";    // auto, yunet or haar
   std::filesystem::path model;  // YuNet's .onnx or a cascade's .xml; empty: looked for
-  int input_size =
-      320;  // pixels of the longer side of what YuNet sees; the cascade sees twice as many
+  // Pixels of the longer side of what YuNet sees; the cascade sees twice as many.
+  int input_size = 320;
   float score_threshold = 0.8f;  // of YuNet: below it a box is no face
 };
 
