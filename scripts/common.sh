@@ -31,12 +31,14 @@ build_targets() {
   cmake --build --preset release -j "$jobs" "${targets[@]}"
 }
 
-# prepare_test_data <source> <folder>: unpacks FER2013 and links what lies beside it, once.
+# prepare_test_data <source> <folder>: unpacks FER2013 and links its votes, and YuNet from models/
+# (scripts/bootstrap.sh), once.
 prepare_test_data() {
-  local source=$1 folder=$2 file
+  local source=$1 folder=$2 file yunet=face_detection_yunet_2022mar.onnx
   mkdir -p "$folder"
+  [ ! -e "models/$yunet" ] || [ -e "$folder/$yunet" ] || ln -s "$PWD/models/$yunet" "$folder/$yunet"
   if [ -z "$source" ]; then
-    echo "FER_DATA_DIR is not set: tests on FER2013 and YuNet will be skipped"
+    echo "FER_DATA_DIR is not set: tests on FER2013 will be skipped"
     return 0
   fi
   if [ ! -s "$folder/fer2013.csv" ]; then
@@ -46,7 +48,5 @@ prepare_test_data() {
       ?*) ln -sf "$file" "$folder/fer2013.csv" ;;
     esac
   fi
-  for file in fer2013new.csv face_detection_yunet_2022mar.onnx; do
-    [ -e "$folder/$file" ] || find -H "$source" -name "$file" -exec ln -sf {} "$folder/$file" \;
-  done
+  [ -e "$folder/fer2013new.csv" ] || find -H "$source" -name fer2013new.csv -exec ln -sf {} "$folder/fer2013new.csv" \;
 }
