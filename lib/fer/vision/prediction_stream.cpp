@@ -130,8 +130,8 @@ PredictionStream::PredictionStream(Recognizer& recognizer, InputList inputs,
   if (options.every < 1)
     fail_input("every " + std::to_string(options.every) + "th frame: at least 1");
   const int threads = options.threads > 0 ? options.threads : hardware_threads();
-  // Room for a batch from small images, few enough of large ones.
-  const int window = 2 * threads + 8;
+  // Room for a batch; few where each that waits holds its whole picture.
+  const int window = options.keep_images ? threads + 2 : 2 * threads + 8;
   pipeline_.reset(new Pipeline{{ItemSource(std::move(inputs), options.every),
                                 [&recognizer, options] { return Finder(recognizer, options); },
                                 threads, window}});

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# From a finished run to what is shipped: models/fer.safetensors in half precision with temperatures and thresholds from
+# the validation split, its model card, and the README's pictures.
+# Usage: scripts/ship-model.sh runs/train/exp fer2013.csv   (with fer2013new.csv beside it)
+set -euo pipefail
+if [[ $# -ne 2 || $1 == -* ]]; then
+  sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+run=$(realpath "$1")
+data=$(realpath "$2")
+cd "$(dirname "$0")/.."
+bin=build/release/bin
+model=models/fer.safetensors
+samples=${FER_SAMPLES:-build/samples}
+
+"$bin/fer-export" "$run/weights/best.safetensors" --format f16 --out build/ship
+install -m 644 build/ship/best-f16.safetensors "$model"
+for head in fer2013 ferplus six; do
+  "$bin/fer-eval" --model "$model" --data "$data" --head "$head" --split val --calibrate val --no-save
+done
+scripts/model-card.sh "$data"
+scripts/fetch-samples.sh "$samples"
+rm -f docs/astronaut.jpg docs/grace_hopper.jpg
+"$bin/fer-predict" --model "$model" "$samples/astronaut.png" "$samples/grace_hopper.jpg" --save docs --format table
+ls -l "$model" models/MODEL_CARD.md docs/astronaut.jpg docs/grace_hopper.jpg
+echo "ship-model: now run ./scripts/test.sh"
