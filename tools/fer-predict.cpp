@@ -199,10 +199,15 @@ int predict(int argc, char** argv) {
     if (crops) crops->add(*prediction);
     if (timelines) timelines->add(*prediction);
     if (pictures) pictures->add(*prediction);
-    if (progress)
-      progress->update(files,
-                       failed > 0 ? format("%lld failed", static_cast<long long>(failed)) : "");
+    if (progress) {
+      std::vector<std::string> notes;
+      if (failed > 0) notes.push_back(format("%lld failed", static_cast<long long>(failed)));
+      const bool video = prediction->frame >= 0;
+      if (video) notes.push_back(format("frame %lld", static_cast<long long>(prediction->frame)));
+      progress->update(video ? files - 1 : files, join(notes, ", "));
+    }
   }
+  if (progress && !stop_requested()) progress->update(files);
   if (timelines) timelines->finish();
   if (stop_requested()) return 130;
   if (files == 0) fail_input("no image or video among the inputs");

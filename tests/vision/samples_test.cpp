@@ -3,6 +3,7 @@
 
 #include "fer/vision/face_detector.h"
 #include "fer/vision/face_quality.h"
+#include "fer/vision/recognizer.h"
 #include "support.h"
 #include "support/real_data.h"
 #include "support/sample_photos.h"
@@ -85,4 +86,37 @@ TEST_CASE("of the sample photos the profile is turned away and the faces in fron
   }
   CHECK(front >= 30);
   CHECK(refused <= 2);
+}
+
+TEST_CASE("a face that is tilted is turned upright by its eyes before it is cut out") {
+  const auto model = real_data("face_detection_yunet_2022mar.onnx");
+  if (model.empty() || sample_photos().empty()) return;
+  FaceDetectorOptions options;
+  options.model = model;
+  const auto detector = create_face_detector(options);
+  const auto photo = std::ranges::find(sample_photos(), "astronaut.png", &SamplePhoto::name);
+  REQUIRE(photo != sample_photos().end());
+  const Image& image = photo->image;
+  const Box all{0, 0, static_cast<float>(image.width), static_cast<float>(image.height)};
+  const auto cut = [](const Image& picture, const Face& face) {
+    return to_gray(face_crop(picture, face, ModelSpec{}, 48));
+  };
+  const Face upright = detector->detect(image).at(0);
+  const Image expected = cut(image, upright);
+  const auto difference = [&](const Image& found) {
+    double sum = 0;
+    for (std::size_t i = 0; i < found.pixels.size(); ++i)
+      sum += std::abs(found.pixels[i] - expected.pixels[i]);
+    return sum / static_cast<double>(found.pixels.size());
+  };
+  for (const float angle : {-0.4f, 0.25f, 0.4f}) {
+    const Image tilted = crop(image, all, image.width, image.height, angle);
+    const std::vector<Face> faces = detector->detect(tilted);
+    REQUIRE(faces.size() == 1);
+    // YuNet places the eyes of a small face to about a tenth of their distance.
+    CHECK(faces[0].roll == Approx(upright.roll - angle).margin(0.2));
+    Face as_it_is = faces[0];
+    as_it_is.roll = 0;
+    CHECK(difference(cut(tilted, faces[0])) < difference(cut(tilted, as_it_is)));
+  }
 }
