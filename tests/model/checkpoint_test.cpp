@@ -221,3 +221,31 @@ print(*('%.9g' % v for v in struct.unpack('<3f', data[8 + length + begin:8 + len
     CHECK(value == expected);
   }
 }
+
+TEST_CASE("another spec changes the spec of a file and nothing else") {
+  const test::TempFolder folder;
+  const auto path = folder / "m.safetensors";
+  Checkpoint checkpoint = small_checkpoint();
+  save_checkpoint(path, checkpoint, DType::kF16);
+  SafetensorsFile before = read_safetensors(path);
+  before.metadata["note"] = "of somebody else";
+  write_safetensors(path, before);
+
+  checkpoint.spec.heads[0].temperature = 1.75f;
+  checkpoint.spec.heads[0].uncertain_below = 0.4f;
+  replace_spec(path, checkpoint.spec);
+  CHECK(load_checkpoint(path).spec == checkpoint.spec);
+  SafetensorsFile after = read_safetensors(path);
+  CHECK(after.metadata.at("spec") != before.metadata.at("spec"));
+  after.metadata["spec"] = before.metadata.at("spec");
+  CHECK(after.metadata == before.metadata);
+  REQUIRE(after.tensors.size() == before.tensors.size());
+  for (const auto& [name, tensor] : before.tensors) {
+    CHECK(after.tensors.at(name).dtype == tensor.dtype);
+    CHECK(after.tensors.at(name).bytes == tensor.bytes);
+  }
+
+  checkpoint.spec.heads[0].labels.pop_back();
+  CHECK_THROWS_WITH(replace_spec(path, checkpoint.spec), Contains("3 classes"));
+  CHECK(load_checkpoint(path).spec.heads[0].temperature == 1.75f);
+}

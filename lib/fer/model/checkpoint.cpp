@@ -89,4 +89,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   return checkpoint;
 }
 
+void replace_spec(const std::filesystem::path& path, const ModelSpec& spec) {
+  check_spec(spec, load_checkpoint(path).graph);
+  replace_safetensors_metadata(path, "spec", to_json(spec).dump());
+}
+
 }  // namespace fer

@@ -17,6 +17,9 @@ class Classifier {
   virtual std::map<std::string, HostTensor> logits(const HostTensor& batch) = 0;
   // Crops of any size and colour; preprocessing, batching and softmax as the spec says.
   std::vector<Probabilities> classify(std::span<const Image> crops, int batch_size = 64);
+  // The same of crops that are to be prepared in another way than the classifier's own spec says.
+  std::vector<Probabilities> classify(std::span<const Image> crops, const ModelSpec& as,
+                                      int batch_size);
 };
 
 }  // namespace fer

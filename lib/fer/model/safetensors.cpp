@@ -1,6 +1,7 @@
 #include "fer/model/safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -159,6 +160,22 @@ HostTensor read_tensor(OpenFile& file, const StoredTensor& tensor, const std::st
   return result;
 }
 
+// The JSON behind its length, padded.
+std::vector<std::uint8_t> encode_header(const json& header) {
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const json::exception&) {
+    fail_input("a name or a metadata text is not UTF-8");
+  }
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t length = text.size();
+  std::vector<std::uint8_t> bytes(sizeof length + text.size());
+  std::memcpy(bytes.data(), &length, sizeof length);
+  std::memcpy(bytes.data() + sizeof length, text.data(), text.size());
+  return bytes;
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> encode_safetensors_header(const SafetensorsFile& file) {
@@ -177,18 +194,7 @@ std::vector<std::uint8_t> encode_safetensors_header(const SafetensorsFile& file)
                     {"data_offsets", {position, position + size}}};
     position += size;
   }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const json::exception&) {
-    fail_input("a name or a metadata text is not UTF-8");
-  }
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  const std::uint64_t length = text.size();
-  std::vector<std::uint8_t> bytes(sizeof length + text.size());
-  std::memcpy(bytes.data(), &length, sizeof length);
-  std::memcpy(bytes.data() + sizeof length, text.data(), text.size());
-  return bytes;
+  return encode_header(header);
 }
 
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file) {
@@ -220,6 +226,18 @@ SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
 
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path) {
   return read_safetensors_header(path).metadata;
+}
+
+void replace_safetensors_metadata(const std::filesystem::path& path, const std::string& key,
+                                  const std::string& text) {
+  const auto data_begin = open_file(path).data_begin;
+  const std::vector<std::uint8_t> bytes = read_binary_file(path);
+  const std::span<const std::uint8_t> data = std::span(bytes).subspan(data_begin);
+  json header = json::parse(bytes.begin() + sizeof(std::uint64_t), bytes.begin() + data_begin);
+  header[kMetadata][key] = text;
+  const std::vector<std::uint8_t> head = encode_header(header);
+  const std::array<std::span<const std::uint8_t>, 2> parts = {head, data};
+  write_file_atomically(path, parts);
 }
 
 }  // namespace fer

@@ -33,5 +33,9 @@ std::vector<std::uint8_t> encode_safetensors_header(const SafetensorsFile& file)
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
+// Another text under `key` of the metadata; every byte of data stays. Atomic, and as careful with
+// what it reads.
+void replace_safetensors_metadata(const std::filesystem::path& path, const std::string& key,
+                                  const std::string& text);
 
 }  // namespace fer
