@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "fer/core/png.h"
@@ -98,6 +99,22 @@ TEST_CASE("the audit finds what was planted: copies, conflicts, leaks and blank 
   REQUIRE(found.blank.size() == 1);
   CHECK(data.train->image(found.blank[0].index) == Image(48, 48, 1, 100));
   CHECK(found.class_counts[val_split] == class_counts(*data.val));
+
+  const auto json = nlohmann::json::parse(audit_json(found, data));
+  CHECK(json["schema"] == "fer.audit.1");
+  CHECK(json["equal_to_training"]["test"]["images"] == 2);
+  CHECK(json["equal_to_training"]["test"]["conflicting"] == 1);
+  CHECK(json["nearly_equal_to_training"]["val"]["images"] == 1);
+  CHECK(json["class_counts"]["val"] == nlohmann::json(found.class_counts[val_split]));
+  CHECK(json["near"].size() == 2);
+  REQUIRE(json["exact"].size() == 3);  // the gravest first: across splits and in conflict
+  CHECK(json["exact"][0]["across_splits"] == true);
+  CHECK(json["exact"][0]["conflicting"] == true);
+  CHECK(json["exact"][0]["images"][1]["split"] == "test");
+  CHECK(json["exact"][0]["images"][1]["label"] == "happy");
+  CHECK_THAT(json["exact"][0]["images"][1]["origin"].get<std::string>(),
+             Catch::Contains("test/happy/"));
+  CHECK(json["blank"].size() == 1);
 
   const auto leaked = also_in(*data.test, *data.train);
   REQUIRE(leaked.size() == 2);

@@ -168,3 +168,24 @@ TEST_CASE("a contact sheet has a row of samples for every label") {
   CHECK(sheet.at(0, 8) == 255);  // none of label 2
   CHECK_THROWS_AS(contact_sheet(*subset(data, {}), 2), Error);
 }
+
+TEST_CASE("tiles are enlarged pixel by pixel with a white gap, and empty ones stay white") {
+  Image gray(2, 1, 1);
+  gray.pixels = {10, 20};
+  const Image red = [] {
+    Image image(2, 1, 3);
+    image.at(0, 0, 0) = 200;
+    return image;
+  }();
+  const Image sheet = tile_images(std::vector{gray, Image(), red}, 2, 3, 1);
+  CHECK(sheet.width == 2 * 6 + 1);
+  CHECK(sheet.height == 2 * 3 + 1);
+  CHECK(sheet.channels == 3);  // as one of them has colour
+  CHECK(sheet.at(2, 2, 1) == 10);
+  CHECK(sheet.at(3, 0, 2) == 20);
+  CHECK(sheet.at(6, 1) == 255);  // the gap
+  CHECK(sheet.at(9, 1) == 255);  // the empty one
+  CHECK(sheet.at(1, 5, 0) == 200);
+  CHECK(sheet.at(1, 5, 1) == 0);
+  CHECK_THROWS_AS(tile_images(std::vector{Image()}, 1), Error);
+}

@@ -141,3 +141,24 @@ TEST_CASE("a plot that cannot be written is a warning, not an error") {
   CHECK_FALSE(plot_curves("/dev/null/curves.png", curves(2), "exp1"));
   set_log_level(LogLevel::kInfo);
 }
+
+TEST_CASE("the curves of a run are read from its results by column, missing validation as such") {
+  const test::TempFolder folder;
+  const std::string header =
+      "epoch,time,lr,train_loss,train_accuracy,train_macro_f1,val_loss,val_accuracy,val_macro_f1\n";
+  write_file_atomically(
+      folder / "results.csv",
+      header + "1,2.5,0.1,2,0.25,0.2,1.5,0.5,0.4\n2,5,0.1,1,0.75,0.7,nan,nan,nan\n");
+  const auto curve = read_curve(folder / "results.csv");
+  REQUIRE(curve.size() == 2);
+  CHECK(curve[0].epoch == 1);
+  CHECK(curve[0].train_accuracy == 0.25);
+  CHECK(curve[0].val_accuracy == 0.5);
+  CHECK(curve[0].train_loss == 2);
+  CHECK(curve[0].val_loss == 1.5);
+  CHECK(std::isnan(curve[1].val_accuracy));
+  write_file_atomically(folder / "results.csv", header + "1,2.5,0.1,2,many,0.2,1.5,0.5,0.4\n");
+  CHECK_THROWS_WITH(read_curve(folder / "results.csv"), Catch::Contains("row 1: 'many'"));
+  write_file_atomically(folder / "results.csv", "epoch,time\n1,2\n");
+  CHECK_THROWS_WITH(read_curve(folder / "results.csv"), Catch::Contains("train_accuracy"));
+}

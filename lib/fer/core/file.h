@@ -26,6 +26,11 @@ void write_file_atomically(const std::filesystem::path& path,
 // mkdir -p; throws kRuntime naming the folder and the reason.
 void make_directories(const std::filesystem::path& path);
 
+// The folder of a run: project/name, or project/name2, name3, ... where that is taken; with
+// exist_ok project/name itself, whatever is there. Throws kInput when `name` is no folder name.
+std::filesystem::path make_run_folder(const std::filesystem::path& project, const std::string& name,
+                                      bool exist_ok);
+
 // A new folder below TMPDIR (default /tmp), removed with all it holds; throws kRuntime.
 class TemporaryFolder {
  public:

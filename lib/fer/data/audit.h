@@ -61,6 +61,8 @@ Audit audit(const OpenedDataset& data, const AuditOptions& options = {});
 
 // The findings in lines for a terminal.
 std::string audit_text(const Audit& audit, const OpenedDataset& data);
+// All of them, with every image by its origin (docs/formats.md).
+std::string audit_json(const Audit& audit, const OpenedDataset& data);
 // One self-contained page with the findings as pictures, the gravest first, at most `most` groups
 // of a kind.
 std::string audit_html(const Audit& audit, const OpenedDataset& data, std::size_t most = 60);

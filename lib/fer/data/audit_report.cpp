@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "fer/core/png.h"
 #include "fer/core/text.h"
@@ -50,39 +51,7 @@ std::vector<std::pair<std::string, std::string>> findings(const Audit& audit) {
           {"Blank suspects", number(static_cast<std::int64_t>(audit.blank.size())) + " images"}};
 }
 
-std::string escaped(const std::string& text) {
-  std::string safe = replace_all(text, "&", "&amp;");
-  safe = replace_all(safe, "<", "&lt;");
-  safe = replace_all(safe, ">", "&gt;");
-  return replace_all(safe, "\"", "&quot;");
-}
-
-std::string base64(const std::vector<std::uint8_t>& bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t three = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      three = three << 8 | (i + k < bytes.size() ? bytes[i + k] : 0u);
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += i + k > bytes.size() ? '=' : kDigits[three >> (18 - 6 * k) & 63];
-    }
-  }
-  return text;
-}
-
-std::string figure(const OpenedDataset& data, const SampleRef& ref) {
-  const Dataset& part = data.split(ref.split);
-  const std::string label = label_name(data, ref);
-  return "<figure title=\"" + escaped(part.origin(ref.index)) + "\"><img alt=\"" + escaped(label) +
-         "\" src=\"data:image/png;base64," + base64(encode_png(part.image(ref.index))) +
-         "\"><figcaption>" + escaped(label) + "<br><small>" + to_string(ref.split) +
-         "</small></figcaption></figure>";
-}
-
-std::string section(const std::string& title, const std::vector<DuplicateGroup>& groups,
-                    const OpenedDataset& data, std::size_t most) {
-  constexpr std::size_t kMostMembers = 12;
+std::vector<const DuplicateGroup*> gravest_first(const std::vector<DuplicateGroup>& groups) {
   std::vector<const DuplicateGroup*> order;
   for (const DuplicateGroup& group : groups) order.push_back(&group);
   const auto gravity = [](const DuplicateGroup* g) {
@@ -90,6 +59,22 @@ std::string section(const std::string& title, const std::vector<DuplicateGroup>&
   };
   std::stable_sort(order.begin(), order.end(),
                    [&](const auto* a, const auto* b) { return gravity(a) > gravity(b); });
+  return order;
+}
+
+std::string figure(const OpenedDataset& data, const SampleRef& ref) {
+  const Dataset& part = data.split(ref.split);
+  const std::string label = label_name(data, ref);
+  return "<figure title=\"" + html_escape(part.origin(ref.index)) + "\"><img alt=\"" +
+         html_escape(label) + "\" src=\"data:image/png;base64," +
+         base64(encode_png(part.image(ref.index))) + "\"><figcaption>" + html_escape(label) +
+         "<br><small>" + to_string(ref.split) + "</small></figcaption></figure>";
+}
+
+std::string section(const std::string& title, const std::vector<DuplicateGroup>& groups,
+                    const OpenedDataset& data, std::size_t most) {
+  constexpr std::size_t kMostMembers = 12;
+  std::vector<const DuplicateGroup*> order = gravest_first(groups);
   std::string html = "<h2>" + title + "</h2>\n";
   if (order.empty()) return html + "<p>None.</p>\n";
   if (order.size() > most) {
@@ -151,12 +136,54 @@ std::string audit_text(const Audit& audit, const OpenedDataset& data) {
   return text;
 }
 
+std::string audit_json(const Audit& audit, const OpenedDataset& data) {
+  using Json = nlohmann::ordered_json;
+  const auto image = [&](const SampleRef& ref) {
+    return Json{{"split", to_string(ref.split)},
+                {"label", label_name(data, ref)},
+                {"origin", data.split(ref.split).origin(ref.index)}};
+  };
+  const auto groups = [&](const std::vector<DuplicateGroup>& list) {
+    Json all = Json::array();
+    for (const DuplicateGroup* group : gravest_first(list)) {
+      Json entry = {{"across_splits", group->across_splits},
+                    {"conflicting", group->conflicting},
+                    {"images", Json::array()}};
+      for (const SampleRef& ref : group->members) entry["images"].push_back(image(ref));
+      all.push_back(std::move(entry));
+    }
+    return all;
+  };
+  Json json = {{"schema", "fer.audit.1"},
+               {"data", data.description},
+               {"labels", data.train->heads()[0].labels},
+               {"class_counts", Json::object()},
+               {"repeated", audit.repeated},
+               {"equal_to_training", Json::object()},
+               {"nearly_equal_to_training", Json::object()}};
+  for (const Split split : kSplits) {
+    const auto s = static_cast<std::size_t>(split);
+    json["class_counts"][to_string(split)] = audit.class_counts[s];
+    if (split == Split::kTrain) continue;
+    const auto leak = [](const Leak& found) {
+      return Json{{"images", found.images}, {"conflicting", found.conflicting}};
+    };
+    json["equal_to_training"][to_string(split)] = leak(audit.exact_leaks[s]);
+    json["nearly_equal_to_training"][to_string(split)] = leak(audit.near_leaks[s]);
+  }
+  json["exact"] = groups(audit.exact);
+  json["near"] = groups(audit.near);
+  json["blank"] = Json::array();
+  for (const SampleRef& ref : audit.blank) json["blank"].push_back(image(ref));
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 std::string audit_html(const Audit& audit, const OpenedDataset& data, std::size_t most) {
   std::string html =
       "<!doctype html>\n<html lang=en><meta charset=utf-8>"
       "<meta name=viewport content=\"width=device-width\">\n<title>Audit of " +
-      escaped(data.description) + "</title>\n<style>" + kStyle + "</style>\n<h1>Audit of " +
-      escaped(data.description) + "</h1>\n<table>\n";
+      html_escape(data.description) + "</title>\n<style>" + kStyle + "</style>\n<h1>Audit of " +
+      html_escape(data.description) + "</h1>\n<table>\n";
   for (const auto& [what, figures] : findings(audit)) {
     html += "<tr><th>" + what + "<td>" + figures + "\n";
   }
@@ -165,7 +192,7 @@ std::string audit_html(const Audit& audit, const OpenedDataset& data, std::size_
   html += "<th>share of train\n";
   const LabelList& labels = data.train->heads()[0].labels;
   for (std::size_t c = 0; c < labels.size(); ++c) {
-    html += "<tr><td>" + escaped(labels[c]);
+    html += "<tr><td>" + html_escape(labels[c]);
     for (const auto& counts : audit.class_counts) html += "<td class=n>" + number(counts[c]);
     const double share = static_cast<double>(audit.class_counts[0][c]) /
                          static_cast<double>(std::max<std::int64_t>(1, data.train->size()));

@@ -14,6 +14,7 @@
 #include "fer/core/file.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
+#include "fer/data/csv.h"
 
 namespace fer {
 
@@ -152,6 +153,25 @@ std::array<std::uint8_t, 3> heat_colour(double value) {
 }
 
 bool needs_white_text(double value) { return value > 0.55; }
+
+std::vector<CurvePoint> read_curve(const fs::path& results_csv) {
+  const CsvFile csv = read_csv(results_csv);
+  std::vector<CurvePoint> curve;
+  for (std::size_t r = 0; r < csv.rows.size(); ++r) {
+    const auto number = [&](const char* column) {
+      const std::string& text = csv.rows[r][require_column(csv.header, column, csv.name)];
+      double value = 0;
+      if (!parse_double(text, value)) {
+        fail_input(
+            format("%s row %zu: '%s' is not a number", results_csv.c_str(), r + 1, text.c_str()));
+      }
+      return value;
+    };
+    curve.push_back({static_cast<int>(number("epoch")), number("train_accuracy"),
+                     number("val_accuracy"), number("train_loss"), number("val_loss")});
+  }
+  return curve;
+}
 
 bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points,
                  const std::string& title, CurvePanels panels) {

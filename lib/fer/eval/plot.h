@@ -23,6 +23,8 @@ struct CurvePoint {
   int epoch = 0;
   double train_accuracy = 0, val_accuracy = 0, train_loss = 0, val_loss = 0;
 };
+// The rows of a run's results.csv (docs/formats.md); throws kInput naming file, row and value.
+std::vector<CurvePoint> read_curve(const std::filesystem::path& results_csv);
 enum class CurvePanels { kBoth, kAccuracy, kLoss };
 bool plot_curves(const std::filesystem::path& path, const std::vector<CurvePoint>& points,
                  const std::string& title, CurvePanels panels = CurvePanels::kBoth);

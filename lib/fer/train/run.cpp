@@ -9,6 +9,7 @@
 #include "fer/core/png.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
+#include "fer/data/contact_sheet.h"
 
 namespace fer {
 namespace {
@@ -31,24 +32,6 @@ std::string scores_csv(const Scores& s) {
   return format(",%.9g,%.9g,%.9g", s.loss, s.accuracy, s.macro_f1);
 }
 
-// Side by side in rows, each enlarged to whole pixels.
-Image contact_sheet(const std::vector<Image>& images, int columns, int enlarge) {
-  const int w = images[0].width * enlarge + 2, h = images[0].height * enlarge + 2;
-  const int rows = (static_cast<int>(images.size()) + columns - 1) / columns;
-  Image sheet(columns * w, rows * h, images[0].channels, 255);
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const int left = static_cast<int>(i) % columns * w, top = static_cast<int>(i) / columns * h;
-    for (int y = 0; y < h - 2; ++y) {
-      for (int x = 0; x < w - 2; ++x) {
-        for (int c = 0; c < sheet.channels; ++c) {
-          sheet.at(left + x, top + y, c) = images[i].at(x / enlarge, y / enlarge, c);
-        }
-      }
-    }
-  }
-  return sheet;
-}
-
 // A plot or a picture never fails a run: what went wrong is said once.
 void draw(const std::string& what, const std::function<void()>& body) {
   try {
@@ -61,12 +44,9 @@ void draw(const std::string& what, const std::function<void()>& body) {
 }  // namespace
 
 RunFolder RunFolder::create(const fs::path& project, const std::string& name, bool exist_ok) {
-  if (name.empty() || name.find('/') != std::string::npos)
-    fail_input("--name '" + name + "' is no folder name");
-  fs::path path = project / name;
-  for (int n = 2; !exist_ok && fs::exists(path); ++n) path = project / (name + std::to_string(n));
-  make_directories(path / "weights");
-  return RunFolder(path);
+  const RunFolder folder(make_run_folder(project, name, exist_ok));
+  make_directories(folder.best().parent_path());
+  return folder;
 }
 
 RunFolder RunFolder::unfinished(const fs::path& project, const std::string& run) {
@@ -99,29 +79,19 @@ ResultsLog::ResultsLog(fs::path path, const std::vector<HeadSpec>& heads, std::i
     write();
     return;
   }
-  const auto lines = split(read_text_file(path_), '\n');
-  if (lines.empty() || lines[0] != header_) {
+  const auto lines = split(trim(read_text_file(path_)), '\n');
+  if (lines[0] != header_) {
     fail_input(path_.string() + ": the header is not the one this run writes");
   }
-  for (std::size_t i = 1; i < lines.size() && static_cast<std::int64_t>(rows_.size()) < epochs_done;
-       ++i) {
-    const auto fields = split(lines[i], ',');
-    double v[9];
-    if (fields.size() < 9) break;
-    for (int k = 0; k < 9; ++k) {
-      if (!parse_double(fields[k], v[k])) {
-        fail_input(format("%s row %zu: '%s' is not a number", path_.c_str(), i, fields[k].c_str()));
-      }
-    }
-    rows_.push_back(lines[i]);
-    seconds_ = v[1];
-    curve_.push_back({static_cast<int>(v[0]), v[4], v[7], v[3], v[6]});
-  }
+  const auto rows = std::min(static_cast<std::int64_t>(lines.size()) - 1, epochs_done);
+  rows_.assign(lines.begin() + 1, lines.begin() + 1 + rows);
   if (static_cast<std::int64_t>(rows_.size()) != epochs_done) {
     fail_input(format("%s: %zu epochs, the run's state has %lld", path_.c_str(), rows_.size(),
                       static_cast<long long>(epochs_done)));
   }
   write();
+  curve_ = read_curve(path_);
+  parse_double(split(rows_.back(), ',')[1], seconds_);
 }
 
 void ResultsLog::append(const EpochResult& r) {
@@ -150,7 +120,7 @@ void draw_data(const RunFolder& folder, const OpenedDataset& data, const Trainer
   });
   draw("train_batch.png", [&] {
     const auto images = trainer.preview(64);
-    if (!images.empty()) write_png(folder.file("train_batch.png"), contact_sheet(images, 8, 2));
+    if (!images.empty()) write_png(folder.file("train_batch.png"), tile_images(images, 8, 2, 2));
   });
 }
 
