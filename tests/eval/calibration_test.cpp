@@ -127,3 +127,27 @@ TEST_CASE("the threshold for uncertain is the lowest that gives the wanted accur
   few.resize(40, {1, 0});
   CHECK_FALSE(uncertain_threshold(make_predictions({"a", "b"}, few), 0.9));
 }
+
+TEST_CASE("a head's spec is calibrated in its own labels, a mixed head in its threshold alone") {
+  ModelSpec spec;
+  spec.heads = {{"one", {"a", "b", "c"}, 1.5f, 0.0f}, {"two", {"x", "y"}, 1.0f, 0.0f}};
+  spec.mixed_heads = {{"mix", {"a", "b", "c"}, {{"one", 1.0f}}, 0.0f}};
+  const Predictions sharp = test::calibrated_predictions({"a", "b", "c"}, 6000, 8, 2.0);
+  const ModelSpec fitted = calibrated(spec, "one", sharp, 0.9);
+  CHECK(fitted.heads[0].temperature == Approx(3.0).epsilon(0.06));
+  const float threshold = fitted.heads[0].uncertain_below;
+  const CoveragePoint point =
+      coverage_at(apply_temperature(sharp, fit_temperature(sharp)), threshold);
+  CHECK(point.accuracy >= 0.9);
+  CHECK(point.accuracy < 0.91);
+  CHECK(point.coverage < 1);
+  CHECK(fitted.heads[1] == spec.heads[1]);
+  CHECK(fitted.mixed_heads == spec.mixed_heads);
+
+  const ModelSpec mixed = calibrated(spec, "mix", sharp, 0.9);
+  CHECK(mixed.heads == spec.heads);
+  CHECK(coverage_at(sharp, mixed.mixed_heads[0].uncertain_below).accuracy >= 0.9);
+  // All answers are that good, or none.
+  CHECK(calibrated(spec, "one", sharp, 0.05).heads[0].uncertain_below == 0);
+  CHECK_THROWS_WITH(calibrated(spec, "two", sharp, 0.9), Catch::Contains("x, y"));
+}

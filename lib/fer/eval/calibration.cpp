@@ -153,4 +153,26 @@ std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
   return std::nullopt;
 }
 
+ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions& predictions,
+                     double wanted_accuracy) {
+  if (predictions.labels != labels_of(spec, head)) {
+    fail_input("head '" + head + "' can only be calibrated in its own labels, " +
+               join(labels_of(spec, head), ", "));
+  }
+  const auto threshold = [&](const Predictions& answers) {
+    const auto point = uncertain_threshold(answers, wanted_accuracy);
+    return point && point->coverage < 1 ? static_cast<float>(point->threshold) : 0.0f;
+  };
+  if (const auto own = std::ranges::find(spec.heads, head, &HeadSpec::name);
+      own != spec.heads.end()) {
+    const double factor = fit_temperature(predictions);
+    own->temperature = static_cast<float>(own->temperature * factor);
+    own->uncertain_below = threshold(apply_temperature(predictions, factor));
+  } else {
+    std::ranges::find(spec.mixed_heads, head, &MixedHeadSpec::name)->uncertain_below =
+        threshold(predictions);
+  }
+  return spec;
+}
+
 }  // namespace fer

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fer/eval/metrics.h"
+#include "fer/model/spec.h"
 
 namespace fer {
 
@@ -46,5 +47,12 @@ std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::s
 // answer should read "uncertain". None when no threshold that leaves 30 answers or more reaches it.
 std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
                                                  double wanted_accuracy);
+
+// The spec with `head` calibrated on predictions that were made with it, in all of its labels: the
+// temperature of a head of the net (a mixed head has none of its own), and the threshold from which
+// on at least `wanted_accuracy` of the answers are right; 0 where all answers are that good, or
+// none.
+ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions& predictions,
+                     double wanted_accuracy);
 
 }  // namespace fer

@@ -1,6 +1,7 @@
 #include "fer/eval/evaluation.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 
@@ -148,7 +149,7 @@ std::vector<std::string> in_words(const Evaluation& e) {
   } else if (std::abs(excess) >= kNoticeable) {
     words.push_back(
         format("It is %s than right: its confidence is %.1f points %s its accuracy on average "
-               "(calibration error %.3f), which a fitted temperature would largely mend.",
+               "(calibration error %.3f); a temperature fitted on validation data usually helps.",
                excess > 0 ? "surer" : "less sure", 100 * std::abs(excess),
                excess > 0 ? "above" : "below", m.ece));
   } else {
@@ -167,8 +168,14 @@ std::vector<std::string> in_words(const Evaluation& e) {
                "faces get one.",
                first.point.threshold, 100 * first.point.accuracy, 100 * first.point.coverage));
   }
-  for (const Scored& part : e.parts)
-    words.push_back("Beside that, " + part.name + ": " + accuracy_line(part) + ".");
+  for (const Scored& part : e.parts) {
+    std::string name = part.name;
+    name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+    words.push_back(name + format(": %.1f %% of %lld are right (%.1f to %.1f %%).",
+                                  100 * part.metrics.accuracy, whole(part.metrics.n),
+                                  100 * part.intervals.low.accuracy,
+                                  100 * part.intervals.high.accuracy));
+  }
   for (const SliceTable& table : e.slices) {
     if (!table.gap) continue;
     words.push_back(format(
@@ -180,6 +187,7 @@ std::vector<std::string> in_words(const Evaluation& e) {
   for (const Rival& rival : e.rivals) {
     words.push_back(in_words(rival.comparison, e.model, rival.name) + ".");
   }
+  words.insert(words.end(), e.notes.begin(), e.notes.end());
   return words;
 }
 

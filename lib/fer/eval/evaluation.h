@@ -53,6 +53,7 @@ struct Threshold {
 struct Evaluation {
   // For people; the caller fills them.
   std::string model, data, split, head;
+  std::vector<std::string> notes;  // how the figures came about, a sentence each
 
   BootstrapOptions bootstrap;
   Scored all;  // every sample

@@ -81,7 +81,7 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem; }
   html { font-size: 13px; } .scroll { overflow: visible; }
   .faces { grid-template-columns: repeat(8, 1fr); }
   main { padding: 0; max-width: none; } section { border: 0; padding: .5rem 0; }
-  figure, tr, .tile { break-inside: avoid; } h2, h3 { break-after: avoid; } }
+  figure, table, .tile, .charts { break-inside: avoid; } h2, h3 { break-after: avoid; } }
 )";
 
 std::string hex_colour(const std::array<std::uint8_t, 3>& c) {
@@ -190,7 +190,7 @@ std::string inline_svg(std::string svg, int number) {
     svg = replace_all(std::move(svg), ink, "\"currentColor\"");
   }
   svg = replace_all(std::move(svg), "<g fill=\"none\" color=\"currentColor\"", "<g fill=\"none\"");
-  for (const char* paper : {"\"#ffffff\"", "\"rgb(255,255,255)\"", "\"#FFFFFF\""}) {
+  for (const char* paper : {"\"#ffffff\"", "\"rgb(255,255,255)\"", "\"#FFFFFF\"", "'#FFFFFF'"}) {
     svg = replace_all(std::move(svg), paper, "\"var(--card)\"");
   }
   svg = replace_all(std::move(svg), "rgb(0,114,178)", "var(--accent)");

@@ -178,11 +178,8 @@ Json point_json(const CoveragePoint& point) {
 }  // namespace
 
 std::string to_json(const Evaluation& e) {
-  Json json = {{"schema", "fer.metrics.1"},
-               {"model", e.model},
-               {"data", e.data},
-               {"split", e.split},
-               {"head", e.head}};
+  Json json = {{"schema", "fer.metrics.1"}, {"model", e.model}, {"data", e.data},
+               {"split", e.split},          {"head", e.head},   {"notes", e.notes}};
   json["bootstrap"] = {{"resamples", e.bootstrap.resamples},
                        {"seed", e.bootstrap.seed},
                        {"level", e.bootstrap.level}};
