@@ -9,9 +9,9 @@
 
 namespace fer::tools {
 
-void add_data_options(Options& options, DataFlags& flags) {
+void add_data_options(Options& options, DataFlags& flags, const std::string& data_flag) {
   options.group("Data");
-  options.add("-d,--data", "data.path", &flags.data,
+  options.add(data_flag, "data.path", &flags.data,
               "a YAML of datasets/, a csv (FER2013 or path,label), a folder of classes, or "
               "synthetic[:N[:hard]]");
   options.add("--labels", "data.labels", &flags.labels,

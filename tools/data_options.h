@@ -18,7 +18,9 @@ struct DataFlags {
   std::string on_error = "stop";
 };
 
-void add_data_options(Options& options, DataFlags& flags);
+// `data_flag`: names of the option for the data; "-d,data,--data" makes it a positional, too.
+void add_data_options(Options& options, DataFlags& flags,
+                      const std::string& data_flag = "-d,--data");
 
 struct RequestedHeads {
   std::vector<HeadRequest> requests;

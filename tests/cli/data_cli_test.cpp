@@ -1,0 +1,124 @@
+// fer-data as its users run it.
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/png.h"
+#include "fer/core/text.h"
+#include "support/program.h"
+#include "support/real_data.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+const std::string kData = std::string(FER_BIN_DIR) + "/fer-data";
+
+ProgramResult fer_data(const std::string& arguments, const TemporaryFolder& folder) {
+  return run_shell(kData + " " + arguments, folder.path());
+}
+
+}  // namespace
+
+TEST_CASE("fer-data synth writes faces that fer-data reads back, a split and a class a folder") {
+  const TemporaryFolder scratch;
+  const auto drawn = fer_data("synth faces --count 60 --preset hard --seed 3", scratch);
+  INFO(drawn.err);
+  REQUIRE(drawn.exit_code == 0);
+  CHECK(drawn.out == "faces: 48 train, 6 val, 6 test\n");
+  CHECK(read_png(scratch / "faces/val/happy/00001.png").width == 48);
+  const auto info = fer_data("info faces --format json", scratch);
+  const auto facts = nlohmann::json::parse(info.out);
+  CHECK(facts["labels"].size() == 6);
+  CHECK(facts["splits"]["train"]["images"] == 48);
+  CHECK(facts["splits"]["test"]["classes"] == nlohmann::json({1, 1, 1, 1, 1, 1}));
+  CHECK(facts["splits"]["train"]["mean"] > 0.2);
+  const auto again = fer_data("synth faces --count 60", scratch);
+  CHECK(again.exit_code == 2);
+  CHECK_THAT(again.err, Catch::Contains("faces: exists and is not empty"));
+}
+
+TEST_CASE("fer-data info counts splits, classes, columns and what is left out") {
+  const TemporaryFolder scratch;
+  REQUIRE(fer_data("synth faces --count 24", scratch).exit_code == 0);
+  write_text(scratch / "m.csv",
+             "path,label,split,camera\nfaces/train/sad/00001.png,sad,train,front\n"
+             "faces/train/happy/00001.png,happy,train,side\n"
+             "faces/train/angry/00001.png,angry,test,front\n");
+  const auto info = fer_data("info m.csv --labels happy,sad", scratch);
+  INFO(info.err);
+  CHECK(info.exit_code == 0);
+  CHECK_THAT(info.out, Catch::StartsWith("manifest m.csv, 3 images") &&
+                           Catch::Contains("column camera: 2 values (front 1, side 1)") &&
+                           Catch::Contains("left out: 1 rows, label angry") &&
+                           Catch::Contains("share of train"));
+}
+
+TEST_CASE("fer-data audit finds a leak, shows it on a page and fails when asked to") {
+  const TemporaryFolder scratch;
+  REQUIRE(fer_data("synth faces --count 36", scratch).exit_code == 0);
+  const auto clean = fer_data("audit faces --fail-on-leak", scratch);
+  INFO(clean.err);
+  CHECK(clean.exit_code == 0);
+  CHECK_THAT(clean.out, Catch::Contains("0 of test (0 under another label)"));
+  std::filesystem::copy_file(scratch / "faces/train/happy/00001.png",
+                             scratch / "faces/test/sad/copy.png");
+  const auto leaky =
+      fer_data("audit faces --fail-on-leak --html audit.html --format json", scratch);
+  CHECK(leaky.exit_code == 3);
+  const auto found = nlohmann::json::parse(leaky.out);
+  CHECK(found["equal_to_training"]["test"]["images"] == 1);
+  CHECK(found["equal_to_training"]["test"]["conflicting"] == 1);
+  REQUIRE(found["exact"].size() == 1);
+  CHECK(found["exact"][0]["images"][1]["origin"] == "faces/test/sad/copy.png");
+  CHECK_THAT(slurp(scratch / "audit.html"), Catch::Contains("data:image/png;base64,"));
+  CHECK(fer_data("audit faces", scratch).exit_code == 0);
+}
+
+TEST_CASE("fer-data sheet draws a row a label") {
+  const TemporaryFolder scratch;
+  const auto drawn =
+      fer_data("sheet synthetic:120 --split train --columns 5 --cell 32 -o s.png", scratch);
+  INFO(drawn.err);
+  CHECK(drawn.exit_code == 0);
+  CHECK_THAT(drawn.out, Catch::Contains("angry, fearful, happy, neutral, sad, surprised"));
+  const Image sheet = read_png(scratch / "s.png");
+  CHECK(sheet.width == 5 * 32);
+  CHECK(sheet.height == 6 * 32);
+}
+
+TEST_CASE("fer-data says in one line what is wrong with a command") {
+  const TemporaryFolder scratch;
+  struct Case {
+    std::string args, says;
+  };
+  for (const Case& c : std::vector<Case>{{"", "no command: expected audit, info, sheet, synth"},
+                                         {"adit x", "did you mean 'audit'"},
+                                         {"audit nowhere", "nowhere"},
+                                         {"audit synthetic:60 --format xml", "text or json"},
+                                         {"audit synthetic:60 --hash-distance 9", "0 to 7"},
+                                         {"sheet synthetic:60 --columns 0", "--columns 0"},
+                                         {"sheet synthetic:60 --split tset", "tset"},
+                                         {"synth x --count -5", "-5"},
+                                         {"info synthetic:60 --fail", "--f"}}) {
+    INFO("fer-data " << c.args);
+    const auto result = fer_data(c.args, scratch);
+    INFO(result.err);
+    CHECK(result.exit_code == 2);
+    CHECK(result.out.empty());
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    CHECK_THAT(result.err, Catch::StartsWith("error: fer-data") && Catch::Contains(c.says));
+  }
+  CHECK_THAT(fer_data("--help", scratch).out, Catch::Contains("audit") && Catch::Contains("synth"));
+  CHECK_THAT(fer_data("audit --help", scratch).out, Catch::Contains("--fail-on-leak"));
+}
+
+TEST_CASE("on FER2013 fer-data audit reports the leaks of both test sets and ends with code 3") {
+  const auto csv = real_data("fer2013.csv");
+  if (csv.empty()) return;
+  const TemporaryFolder scratch;
+  const auto result = fer_data("audit " + csv.string() + " --fail-on-leak", scratch);
+  CHECK(result.exit_code == 3);
+  CHECK_THAT(result.out, Catch::Contains("282 of val (15 under another label), "
+                                         "288 of test (14 under another label)"));
+}
