@@ -37,7 +37,9 @@ train() {
 }
 
 evaluate() {
-  "$bin/fer-eval" --model "$out/train/weights/best.safetensors" --data synthetic:8000 --split test
+  "$bin/fer-eval" --model "$out/train/weights/best.safetensors" --data synthetic:8000 --split test \
+    --project "$out/train" --name eval
+  look+=("$out/train/eval/report.html|how good it is, and where it errs")
 }
 
 mkdir -p "$out"

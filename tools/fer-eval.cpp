@@ -1,109 +1,324 @@
-// fer-eval: how good is a checkpoint on a split of a data set?
+// fer-eval: how good are checkpoints on a split of a data set, and can the figures be trusted?
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
-#include "data_options.h"
+#include "eval_options.h"
 #include "fer/core/error.h"
+#include "fer/core/file.h"
 #include "fer/core/log.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
-#include "fer/eval/metrics.h"
+#include "fer/data/audit.h"
+#include "fer/data/csv.h"
+#include "fer/data/fer2013.h"
+#include "fer/eval/predict.h"
+#include "fer/eval/report.h"
+#include "fer/eval/selection.h"
 #include "fer/nn/runtime.h"
 #include "fer/nn/torch_classifier.h"
 
 namespace {
 
+namespace fs = std::filesystem;
 using namespace fer;
 using namespace fer::tools;
 
-constexpr const char* kExamples =
-    "  fer-eval --model runs/train/exp/weights/best.safetensors --data fer2013.csv --split test\n";
+struct Model {
+  std::string path, name, head;
+  Checkpoint checkpoint;
+};
 
-Predictions predict(Classifier& classifier, const Dataset& data, const std::string& head,
-                    int batch_size) {
-  Predictions predictions;
-  predictions.labels = labels_of(classifier.spec(), head);
-  Progress progress("evaluate", data.size(), "images");
-  for (std::int64_t begin = 0; begin < data.size(); begin += batch_size) {
-    const std::int64_t end = std::min<std::int64_t>(begin + batch_size, data.size());
-    std::vector<Image> images;
-    std::vector<int> labels;
-    for (std::int64_t i = begin; i < end; ++i) {
-      if (data.target(i, 0).label < 0) continue;
-      images.push_back(data.image(i));
-      labels.push_back(data.target(i, 0).label);
-    }
-    const auto answers = classifier.classify(images, batch_size);
-    for (std::size_t i = 0; i < answers.size(); ++i)
-      predictions.add(labels[i], answers[i].at(head));
-    progress.update(end);
-  }
-  return predictions;
+// "exp/best" of runs/train/exp/weights/best.safetensors, else the file's name.
+std::string short_name(const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  const std::string stem = path.stem().string();
+  return folder.filename() == "weights" && folder.has_parent_path()
+             ? (folder.parent_path().filename() / stem).string()
+             : stem;
 }
 
-void print(const Metrics& m, const Interval& interval) {
-  std::printf("accuracy %.4f [%.4f, %.4f] n=%lld\n\n", m.accuracy, interval.low, interval.high,
-              static_cast<long long>(m.n));
-  std::printf("%-14s %9s %9s %9s %9s\n", "class", "precision", "recall", "f1", "support");
-  for (const ClassMetrics& c : m.classes) {
-    std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n", c.label.c_str(), c.precision, c.recall, c.f1,
-                static_cast<long long>(c.support));
+bool has_head(const ModelSpec& spec, const std::string& name) {
+  return std::ranges::count(spec.heads, name, &HeadSpec::name) +
+             std::ranges::count(spec.mixed_heads, name, &MixedHeadSpec::name) >
+         0;
+}
+
+std::vector<Model> load_models(const EvalFlags& flags) {
+  std::vector<Model> models;
+  for (const std::string& path : flags.models) {
+    Model model{path, short_name(path), flags.head, load_checkpoint(path)};
+    const ModelSpec& spec = model.checkpoint.spec;
+    // Without --head: the first model's default, where the others have it too.
+    if (model.head.empty()) {
+      const bool same = !models.empty() && has_head(spec, models[0].head);
+      model.head = same ? models[0].head : spec.default_head;
+    }
+    labels_of(spec, model.head);
+    models.push_back(std::move(model));
   }
-  std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n", "macro", m.macro_precision, m.macro_recall,
-              m.macro_f1, static_cast<long long>(m.n));
-  std::printf("%-14s %9.4f %9.4f %9.4f %9lld\n\n", "weighted", m.weighted_precision,
-              m.weighted_recall, m.weighted_f1, static_cast<long long>(m.n));
-  std::printf("confusion matrix (rows: truth, columns: prediction)\n%-14s", "");
-  for (const ClassMetrics& c : m.classes) std::printf(" %9.9s", c.label.c_str());
-  std::printf("\n");
-  for (std::size_t t = 0; t < m.confusion.size(); ++t) {
-    std::printf("%-14s", m.classes[t].label.c_str());
-    for (const auto count : m.confusion[t]) std::printf(" %9lld", static_cast<long long>(count));
-    std::printf("\n");
+  for (Model& model : models) {
+    if (std::ranges::count(models, model.name, &Model::name) > 1) {
+      for (Model& m : models) m.name = m.path;
+    }
   }
+  return models;
+}
+
+bool is_fer2013(const std::string& path) {
+  return path.ends_with(".csv") && fs::exists(path) && is_fer2013_header(read_csv_header(path));
+}
+
+// The samples as the first model's head needs them. A second head keeps those that this one has no
+// label for, so that their twins are known and it can be said what is left out.
+OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
+  const Model& first = models.front();
+  const bool own_labels = flags.data.labels.empty();
+  if (own_labels) flags.data.labels = join(labels_of(first.checkpoint.spec, first.head), ",");
+  // FER+ figures are for the majority protocol unless another one is asked for.
+  if (flags.data.targets.empty()) {
+    flags.data.targets =
+        first.head == "ferplus" && is_fer2013(flags.data.data) ? "majority" : "label";
+  }
+  int side = 0;
+  for (const Model& model : models) side = std::max(side, model.checkpoint.spec.resize);
+  DatasetOptions options = dataset_options(flags.data, side);
+  options.heads.resize(1);
+  options.heads[0].name = first.head;
+  options.heads.push_back({"every label", "auto", TargetKind::kLabel});
+  try {
+    OpenedDataset data = open_dataset(options);
+    for (const Model& model : models) {
+      check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
+    }
+    return data;
+  } catch (const Error& error) {
+    if (!own_labels || !std::string(error.what()).starts_with("labels '")) throw;
+    fail_input(flags.data.data + ": " + error.what() +
+               "; name by --labels those that data and model both have");
+  }
+}
+
+// "55 of 3589 images of test are left out: disgusted 55"
+std::string left_out(const Dataset& part, const std::string& split, TargetKind targets) {
+  const LabelList& names = part.heads()[1].labels;
+  std::vector<std::int64_t> counts(names.size(), 0);
+  std::int64_t total = 0;
+  for (std::int64_t i = 0; i < part.size(); ++i) {
+    if (part.target(i, 0).label >= 0) continue;
+    ++counts[static_cast<std::size_t>(part.target(i, 1).label)];
+    ++total;
+  }
+  if (total == 0) return "";
+  std::vector<std::string> parts;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (counts[c] > 0)
+      parts.push_back(names[c] + format(" %lld", static_cast<long long>(counts[c])));
+  }
+  return format("%lld of %lld images of %s are left out: ", static_cast<long long>(total),
+                static_cast<long long>(part.size()), split.c_str()) +
+         (targets == TargetKind::kLabel
+              ? "their label is none of those evaluated (" + join(parts, ", ") + ")."
+              : "their FER+ votes give no " + to_string(targets) + ".");
+}
+
+std::shared_ptr<const Dataset> scored_part(const EvalFlags& flags, const OpenedDataset& data,
+                                           Split split) {
+  const auto part = labelled(split == Split::kTrain ? data.train
+                             : split == Split::kVal ? data.val
+                                                    : data.test);
+  const std::vector<std::int64_t> counts = class_counts(*part);
+  const auto present = std::ranges::count_if(counts, [](auto n) { return n > 0; });
+  const std::string place = flags.data.data + ": the split " + to_string(split);
+  if (present == 0) fail_input(place + " is empty");
+  if (present == 1) {
+    const auto only = std::ranges::max_element(counts) - counts.begin();
+    fail_input(place + " holds '" + part->heads()[0].labels[static_cast<std::size_t>(only)] +
+               "' alone; at least two classes are needed");
+  }
+  return part;
+}
+
+// The one place that decides which engine computes.
+std::unique_ptr<Classifier> make_classifier(const EvalFlags& flags, const Model& model) {
+  return make_torch_classifier(model.checkpoint, {flags.device, flags.bf16});
+}
+
+Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& data) {
+  const auto classifier = make_classifier(flags, model);
+  Progress progress(model.name, data.size(), "images");
+  return predict(*classifier, data,
+                 {model.head, flags.views, flags.batch_size,
+                  [&](std::int64_t done) { progress.update(done); }});
+}
+
+// Fits temperature and threshold of the head and stores them in the file.
+void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) {
+  const auto part = scored_part(flags, data, split_from_string(flags.calibrate));
+  ModelSpec& spec = model.checkpoint.spec;
+  const Predictions before = answers(flags, model, *part);
+  const ModelSpec fitted = calibrated(spec, model.head, before, flags.sure);
+  std::string line = model.path + ": head " + model.head;
+  if (const auto head = std::ranges::find(fitted.heads, model.head, &HeadSpec::name);
+      head != fitted.heads.end()) {
+    const float old = spec.head(model.head).temperature;
+    const Metrics was = compute_metrics(before);
+    const Metrics is = compute_metrics(apply_temperature(before, head->temperature / old));
+    line += format(
+        ", temperature %.3f (was %.3f): negative log-likelihood %.4f (was %.4f), calibration error "
+        "%.3f (was %.3f) on %s",
+        head->temperature, old, is.nll, was.nll, is.ece, was.ece, flags.calibrate.c_str());
+  }
+  spec = fitted;
+  replace_spec(model.path, spec);
+  const float threshold = uncertain_below(spec, model.head);
+  log_info(line + (threshold > 0 ? format(", uncertain below %.3f", threshold)
+                                 : format(", no threshold: no part of the answers, or all of them, "
+                                          "are right in %g %%",
+                                          100 * flags.sure)));
+}
+
+// Figures beside the official ones: the six of a larger head, and without what stands in training.
+void add_parts(const EvalFlags& flags, const OpenedDataset& data, const Dataset& part,
+               const Predictions& predictions, Evaluation& e) {
+  const LabelList six = *label_preset("six");
+  const bool has_six =
+      predictions.labels.size() > six.size() && std::ranges::all_of(six, [&](const auto& label) {
+        return std::ranges::count(predictions.labels, label) > 0;
+      });
+  const auto add_six = [&](const std::string& name, const Predictions& chosen) {
+    if (has_six) e.parts.push_back(score(name, restrict_labels(chosen, six), flags.bootstrap));
+  };
+  add_six("six labels", predictions);
+  if (!flags.dedup) return;
+  const std::vector<std::int64_t> twins = also_in(part, *data.train);
+  if (twins.empty()) {
+    e.notes.push_back("No image of the split also stands in training.");
+    return;
+  }
+  std::vector<std::int64_t> others;
+  for (std::int64_t i = 0; i < predictions.size(); ++i) {
+    if (!std::ranges::binary_search(twins, i)) others.push_back(i);
+  }
+  const Predictions clean = select_rows(predictions, others);
+  e.parts.push_back(score(format("without %zu that also stand in training", twins.size()), clean,
+                          flags.bootstrap));
+  add_six("six labels, without those", clean);
+}
+
+// Positions of --slice's columns.
+std::vector<std::size_t> slice_columns(const EvalFlags& flags, const Dataset& part) {
+  std::vector<std::size_t> positions;
+  const auto& columns = part.columns();
+  for (const std::string& column : flags.slices) {
+    const auto found = std::ranges::find(columns, column);
+    if (found == columns.end()) {
+      fail_input("--slice " + column + ": the data has no such column" +
+                 (columns.empty() ? "; further columns of a manifest are what can be sliced by"
+                                  : " (it has " + join(columns, ", ") + ")") +
+                 did_you_mean(column, columns));
+    }
+    positions.push_back(static_cast<std::size_t>(found - columns.begin()));
+  }
+  return positions;
+}
+
+void add_slices(const EvalFlags& flags, const Dataset& part, const Predictions& predictions,
+                Evaluation& e) {
+  for (const std::size_t column : slice_columns(flags, part)) {
+    std::vector<std::string> groups;
+    for (std::int64_t i = 0; i < part.size(); ++i) {
+      const std::string& value = part.value(i, column);
+      groups.push_back(value.empty() ? "(no value)" : value);
+    }
+    e.slices.push_back(slice(part.columns()[column], predictions, groups, flags.bootstrap));
+  }
+}
+
+Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, const Dataset& part,
+                           const std::vector<Model>& models,
+                           const std::vector<Predictions>& answered,
+                           const Predictions& predictions) {
+  const Model& first = models.front();
+  Evaluation e =
+      evaluate(predictions, flags.ensemble ? 0 : uncertain_below(first.checkpoint.spec, first.head),
+               flags.bootstrap);
+  std::vector<std::string> names;
+  for (const Model& model : models) names.push_back(model.name);
+  e.model = flags.ensemble ? "the mean of " + join(names, ", ") : first.name;
+  e.data = data.description;
+  e.split = flags.split;
+  e.head = first.head;
+  if (flags.views == Views::kFlip)
+    e.notes.push_back("Each answer is the mean over the face and its mirror image.");
+  if (flags.views == Views::kTen)
+    e.notes.push_back(
+        "Each answer is the mean over ten views: five crops and their mirror images.");
+  if (flags.bf16) e.notes.push_back("Computed in bf16.");
+  add_parts(flags, data, part, predictions, e);
+  add_slices(flags, part, predictions, e);
+  for (std::size_t m = flags.ensemble ? 0 : 1; m < models.size(); ++m) {
+    e.rivals.push_back({models[m].name, compute_metrics(answered[m]),
+                        compare(predictions, answered[m], flags.bootstrap)});
+  }
+  return e;
+}
+
+// The training run's own curves, where results.csv lies beside the checkpoint's folder.
+std::vector<CurvePoint> training_curve(const EvalFlags& flags) {
+  const fs::path results =
+      fs::absolute(flags.models[0]).parent_path().parent_path() / "results.csv";
+  if (flags.ensemble || !fs::exists(results)) return {};
+  try {
+    return read_curve(results);
+  } catch (const Error& error) {
+    log_warning(std::string("no curves of the training run: ") + error.what());
+    return {};
+  }
+}
+
+void save(const EvalFlags& flags, const Evaluation& e, const Predictions& predictions,
+          const Dataset& part) {
+  ReportSource source;
+  source.curve = training_curve(flags);
+  source.image = [&part](std::int64_t i) { return part.image(i); };
+  source.origin = [&part](std::int64_t i) { return part.origin(i); };
+  const fs::path folder = make_run_folder(flags.project, flags.name, flags.exist_ok);
+  write_file_atomically(folder / "args.yaml", flags.effective_yaml);
+  write_evaluation(folder, e, predictions, source.origin);
+  write_file_atomically(folder / "report.html", html_report(e, predictions, source));
+  log_info("look at " + (folder / "report.html").string());
 }
 
 int evaluate(int argc, char** argv) {
-  DataFlags data_flags;
-  data_flags.labels = "";
-  data_flags.targets = "";
-  std::string model, split = "test", head;
-  int batch_size = 128, threads = 0;
-  TorchClassifierOptions engine;
-  Options options("fer-eval", "Evaluates a checkpoint on a split of a data set.", kExamples);
-  options.group("Model");
-  options.add("-m,--model", "model", &model, "checkpoint (.safetensors)");
-  options.add("--head", "head", &head,
-              "output to evaluate; default: the checkpoint's default head");
-  add_data_options(options, data_flags);
-  options.add("--split", "split", &split, "train, val or test");
-  options.group("Machine");
-  options.add("-b,--batch-size", "batch_size", &batch_size, "images at a time");
-  options.add("--device", "device", &engine.device, "auto, cpu, cuda, cuda:N");
-  options.add("--threads", "threads", &threads, "0: all cores");
-  options.add("--bf16", "bf16", &engine.bf16, "compute in bf16 instead of fp32");
-  options.add_config_options();
-  options.parse(argc, argv);
-  if (model.empty()) fail_input("--model is missing");
-  if (batch_size < 1) fail_input(format("--batch-size %d is not at least 1", batch_size));
+  EvalFlags flags = parse_eval_options(argc, argv);
+  set_torch_threads(flags.threads);
+  std::vector<Model> models = load_models(flags);
+  const OpenedDataset data = open_data(flags, models);
+  const Split split = split_from_string(flags.split);
+  const auto part = scored_part(flags, data, split);
+  slice_columns(flags, *part);  // before anything is computed
+  const std::string without =
+      left_out(data.split(split), flags.split, target_kind_from_string(flags.data.targets));
+  if (!without.empty()) log_warning(without);
 
-  const Checkpoint checkpoint = load_checkpoint(model);
-  if (head.empty()) head = checkpoint.spec.default_head;
-  if (data_flags.labels.empty()) data_flags.labels = join(labels_of(checkpoint.spec, head), ",");
-  // FER+ figures are for the majority protocol unless another one is asked for.
-  if (data_flags.targets.empty()) data_flags.targets = head == "ferplus" ? "majority" : "label";
-  const Split part = split_from_string(split);
-  const OpenedDataset data = open_dataset(dataset_options(data_flags, checkpoint.spec.resize));
-  const Dataset& dataset = data.split(part);
-  if (dataset.size() == 0) fail_input(data_flags.data + ": the split " + split + " is empty");
-  if (dataset.heads()[0].labels != labels_of(checkpoint.spec, head)) {
-    fail_input("the data's labels are " + join(dataset.heads()[0].labels, ", ") +
-               ", the model's are " + join(labels_of(checkpoint.spec, head), ", "));
-  }
-  set_torch_threads(threads);
-  const auto classifier = make_torch_classifier(checkpoint, engine);
-  const Predictions predictions = predict(*classifier, dataset, head, batch_size);
-  print(compute_metrics(predictions), bootstrap_accuracy(predictions));
-  return 0;
+  if (!flags.calibrate.empty()) calibrate(flags, data, models.front());
+  std::vector<Predictions> answered;
+  for (const Model& model : models) answered.push_back(answers(flags, model, *part));
+  const Predictions predictions = flags.ensemble ? average(answered) : answered.front();
+
+  Evaluation e = evaluate_models(flags, data, *part, models, answered, predictions);
+  if (!without.empty()) e.notes.push_back(without);
+  std::fputs((flags.format == "json" ? to_json(e) : to_text(e)).c_str(), stdout);
+  std::fflush(stdout);
+  if (flags.save) save(flags, e, predictions, *part);
+  if (!flags.model_card.empty()) write_file_atomically(flags.model_card, to_markdown(e));
+
+  const double reached = metric_value(e.all.metrics, flags.fail_metric);
+  if (flags.fail_under.empty() || reached >= flags.bar) return 0;
+  log_error(
+      format("fer-eval: %s is %.4f, under %g", flags.fail_metric.c_str(), reached, flags.bar));
+  return 3;
 }
 
 }  // namespace

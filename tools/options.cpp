@@ -427,10 +427,10 @@ std::string Options::effective_yaml() const {
   }
   for (const auto& [key, value] : lines) {
     const auto dot = key.find('.');
-    const std::string head = key.substr(0, dot);
-    if (head != section) text += head + ":\n";
+    const std::string head = dot == std::string::npos ? "" : key.substr(0, dot);
+    if (head != section && !head.empty()) text += head + ":\n";
     section = head;
-    text += "  " + key.substr(dot + 1) + ": " + value + "\n";
+    text += (head.empty() ? key : "  " + key.substr(dot + 1)) + ": " + value + "\n";
   }
   return text;
 }

@@ -44,12 +44,13 @@ TEST_CASE("fer-data info counts splits, classes, columns and what is left out") 
   write_text(scratch / "m.csv",
              "path,label,split,camera\nfaces/train/sad/00001.png,sad,train,front\n"
              "faces/train/happy/00001.png,happy,train,side\n"
+             "faces/val/happy/00001.png,happy,val,side\nfaces/val/sad/00001.png,sad,val,front\n"
              "faces/train/angry/00001.png,angry,test,front\n");
   const auto info = fer_data("info m.csv --labels happy,sad", scratch);
   INFO(info.err);
   CHECK(info.exit_code == 0);
-  CHECK_THAT(info.out, Catch::StartsWith("manifest m.csv, 3 images") &&
-                           Catch::Contains("column camera: 2 values (front 1, side 1)") &&
+  CHECK_THAT(info.out, Catch::StartsWith("manifest m.csv, 5 images") &&
+                           Catch::Contains("column camera: 2 values (front 2, side 2)") &&
                            Catch::Contains("left out: 1 rows, label angry") &&
                            Catch::Contains("share of train"));
 }

@@ -135,7 +135,8 @@ double metric_value(const Metrics& metrics, const std::string& name) {
   for (const NamedNumber& entry : kNumbers) {
     if (name == entry.name) return metrics.*entry.number;
   }
-  fail_input("unknown metric '" + name + "'" + did_you_mean(name, metric_names()));
+  fail_input("unknown metric '" + name + "'" + did_you_mean(name, metric_names()) + " (there are " +
+             join(metric_names(), ", ") + ")");
 }
 
 std::vector<double> numbers_of(const Metrics& metrics) {

@@ -1,0 +1,267 @@
+// fer-eval as its users run it, with small untrained networks.
+#if FER_HAVE_TRAIN
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/text.h"
+#include "fer/eval/plot.h"
+#include "fer/model/architectures.h"
+#include "fer/model/checkpoint.h"
+#include "support/op_cases.h"
+#include "support/program.h"
+#include "support/real_data.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+const std::string kEval = std::string(FER_BIN_DIR) + "/fer-eval";
+const std::string kData = std::string(FER_BIN_DIR) + "/fer-data";
+
+// A net of two stages that sees 20 of 24 pixels; other seeds are other nets.
+void write_model(const std::filesystem::path& path, const LabelList& labels,
+                 std::uint64_t seed = 1) {
+  ArchitectureOptions options;
+  options.input_size = 20;
+  options.stages = {8, 16};
+  options.blocks = 1;
+  options.heads = {{"face", static_cast<int>(labels.size())}};
+  Checkpoint checkpoint;
+  checkpoint.graph = make_architecture(options);
+  checkpoint.spec.architecture = "compact";
+  checkpoint.spec.resize = 24;
+  checkpoint.spec.input_size = 20;
+  checkpoint.spec.heads = {{"face", labels, 1.0f, 0.0f}};
+  checkpoint.spec.default_head = "face";
+  checkpoint.weights = random_weights(checkpoint.graph, seed);
+  std::filesystem::create_directories(path.parent_path());
+  save_checkpoint(path, checkpoint, DType::kF16);
+}
+
+nlohmann::json eval_json(const std::string& arguments, const TemporaryFolder& folder) {
+  const auto result =
+      run_shell(kEval + " --no-save --format json --resamples 100 " + arguments, folder.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  return nlohmann::json::parse(result.out);
+}
+
+double metric(const nlohmann::json& metrics, const std::string& name) {
+  return metrics["metrics"][name]["value"];
+}
+
+}  // namespace
+
+TEST_CASE("fer-eval leaves a folder with everything about a model, and prints its figures") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "run/weights/best.safetensors", *label_preset("six"));
+  write_text(scratch / "run/results.csv",
+             "epoch,time,lr,train_loss,train_accuracy,train_macro_f1,val_loss,val_accuracy,"
+             "val_macro_f1\n1,1,1,2,.2,.2,2,.2,.2\n2,2,1,1,.3,.3,1.5,.25,.2\n");
+  const std::string command =
+      kEval + " -m run/weights/best.safetensors --data synthetic:300 --model-card card.md";
+  const auto result = run_shell(command, scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  double accuracy = 0, low = 0, high = 0;
+  int n = 0;
+  REQUIRE(std::sscanf(result.out.c_str(), "accuracy %lf [%lf, %lf] n=%d\n", &accuracy, &low, &high,
+                      &n) == 4);
+  CHECK(n == 30);
+  CHECK(low <= accuracy);
+  CHECK(accuracy <= high);
+  const auto folder = scratch / "runs/eval/exp";
+  for (const char* name : {"args.yaml", "metrics.json", "predictions.csv", "report.html"}) {
+    INFO(name);
+    CHECK(std::filesystem::file_size(folder / name) > 100);
+  }
+  if (gnuplot_available()) {
+    for (const char* plot :
+         {"confusion_matrix", "confusion_matrix_normalized", "reliability", "coverage"}) {
+      for (const char* type : {".png", ".svg"})
+        CHECK(std::filesystem::exists(folder / (std::string(plot) + type)));
+    }
+  }
+  const auto metrics = nlohmann::json::parse(slurp(folder / "metrics.json"));
+  CHECK(metrics["model"] == "run/best");
+  CHECK(metrics["split"] == "test");
+  CHECK(metric(metrics, "accuracy") == Approx(accuracy).margin(5e-5));
+  CHECK(split(slurp(folder / "predictions.csv"), '\n').size() == 32);
+  const std::string report = slurp(folder / "report.html");
+  CHECK_THAT(report, Catch::Contains("How it was trained") && Catch::Contains("Wrong and unsure"));
+  CHECK_THAT(slurp(scratch / "card.md"), Catch::Contains("| balanced_accuracy |"));
+
+  // The run repeats from its own arguments, beside the first one.
+  const auto again = run_shell(kEval + " --config runs/eval/exp/args.yaml", scratch.path());
+  INFO(again.err);
+  CHECK(again.out == result.out);
+  CHECK(slurp(scratch / "runs/eval/exp2/predictions.csv") == slurp(folder / "predictions.csv"));
+}
+
+TEST_CASE("fer-eval --calibrate stores temperature and threshold, and changes nothing else") {
+  const TemporaryFolder scratch;
+  const auto path = scratch / "m.safetensors";
+  write_model(path, *label_preset("six"));
+  const auto before = load_checkpoint(path);
+  const std::string args = "-m m.safetensors --data synthetic:600 --split val";
+  const auto plain = eval_json(args, scratch);
+  const auto fitted = eval_json(args + " --calibrate val --sure 0.3", scratch);
+  CHECK(metric(fitted, "accuracy") == metric(plain, "accuracy"));
+  CHECK(metric(fitted, "nll") < metric(plain, "nll"));
+  const auto after = load_checkpoint(path);
+  CHECK(after.spec.heads[0].temperature != before.spec.heads[0].temperature);
+  CHECK(fitted["uncertain"].is_null() == (after.spec.heads[0].uncertain_below == 0));
+  ModelSpec spec = after.spec;
+  spec.heads[0].temperature = before.spec.heads[0].temperature;
+  spec.heads[0].uncertain_below = 0;
+  CHECK(spec == before.spec);
+  for (const auto& [name, tensor] : before.weights)
+    CHECK(after.weights.at(name).bytes == tensor.bytes);
+  CHECK(eval_json(args, scratch) == fitted);  // whoever reads the file gets the calibrated answers
+}
+
+TEST_CASE("fer-eval compares models, averages them and looks at several views of a face") {
+  const TemporaryFolder scratch;
+  const LabelList six = *label_preset("six");
+  write_model(scratch / "a.safetensors", six, 1);
+  write_model(scratch / "b.safetensors", six, 2);
+  // The same net with its labels in another order: not the same answers, but the same table.
+  write_model(scratch / "turned.safetensors", LabelList(six.rbegin(), six.rend()), 2);
+  const std::string data = " --data synthetic:300 ";
+  const auto a = eval_json("-m a.safetensors" + data, scratch);
+  const auto b = eval_json("-m b.safetensors" + data, scratch);
+  const auto both =
+      eval_json("-m a.safetensors -m b.safetensors turned.safetensors" + data, scratch);
+  CHECK(both["metrics"] == a["metrics"]);
+  REQUIRE(both["comparisons"].size() == 2);
+  CHECK(both["comparisons"][0]["model"] == "b");
+  CHECK(both["comparisons"][0]["metrics"]["accuracy"] == metric(b, "accuracy"));
+  CHECK(both["comparisons"][0]["differences"]["nll"]["value"].get<double>() ==
+        Approx(metric(b, "nll") - metric(a, "nll")));
+  const auto turned = eval_json("-m turned.safetensors --labels six" + data, scratch);
+  CHECK(turned["comparisons"].empty());
+  CHECK(both["comparisons"][1]["metrics"]["accuracy"] == metric(turned, "accuracy"));
+
+  const auto mean = eval_json("-m a.safetensors b.safetensors --ensemble" + data, scratch);
+  CHECK(mean["model"] == "the mean of a, b");
+  CHECK(mean["comparisons"].size() == 2);
+  CHECK(metric(mean, "nll") < std::max(metric(a, "nll"), metric(b, "nll")));
+  for (const char* views : {"flip", "ten"}) {
+    const auto seen = eval_json("-m a.safetensors --tta " + std::string(views) + data, scratch);
+    CHECK(seen["metrics"] != a["metrics"]);
+    CHECK(seen["notes"].size() == 1);
+  }
+}
+
+TEST_CASE("fer-eval scores the six of a larger head, groups of a manifest, and honest test sets") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors", *label_preset("fer2013"));
+  REQUIRE(run_shell(kData + " synth faces --count 120", scratch.path()).exit_code == 0);
+  // Every test face twice, of two cameras; one of them stands in training, too, one is of a class
+  // that the model does not know, and those of a seventh class are needed for a head of seven.
+  std::string manifest = "path,label,split,camera\n";
+  const LabelList six = *label_preset("six");
+  for (const std::string& label : six) {
+    const std::string file = "faces/test/" + label + "/00001.png," + label;
+    manifest += file + ",test,front\n" + file + ",test,\n";
+    for (const std::string part : {"train", "val"})
+      manifest += "faces/" + part + "/" + label + "/00001.png," + label + "," + part + ",front\n";
+  }
+  manifest += "faces/test/sad/00001.png,sad,train,front\n";
+  manifest += "faces/test/sad/00002.png,disgust,test,front\n";
+  manifest += "faces/test/sad/00002.png,bored,test,front\n";
+  write_text(scratch / "m.csv", manifest);
+  const auto json = eval_json("-m m.safetensors --data m.csv --dedup --slice camera", scratch);
+  CHECK(json["n"] == 13);
+  REQUIRE(json["parts"].size() == 3);
+  CHECK(json["parts"][0]["name"] == "six labels");
+  CHECK(json["parts"][0]["n"] == 12);
+  CHECK(json["parts"][1]["name"] == "without 2 that also stand in training");
+  CHECK(json["parts"][1]["n"] == 11);
+  CHECK(json["parts"][2]["n"] == 10);
+  REQUIRE(json["slices"].size() == 1);
+  REQUIRE(json["slices"][0]["groups"].size() == 2);
+  CHECK(json["slices"][0]["groups"][0]["name"] == "(no value)");
+  CHECK(json["slices"][0]["groups"][0]["n"] == 6);
+  CHECK(json["slices"][0]["groups"][1]["n"] == 7);
+  CHECK(json["notes"][0] ==
+        "1 of 14 images of test are left out: their label is none of those evaluated (bored 1).");
+  // The six alone: the same figures as the part.
+  const auto alone = eval_json("-m m.safetensors --data m.csv --labels six", scratch);
+  CHECK(alone["metrics"] == json["parts"][0]["metrics"]);
+}
+
+TEST_CASE("fer-eval ends with code 3 below the bar that was asked for") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors", *label_preset("six"));
+  const std::string run = kEval + " -m m.safetensors --data synthetic:120 --no-save ";
+  const auto low = run_shell(run + "--fail-under 0.99 --fail-metric macro_f1", scratch.path());
+  CHECK(low.exit_code == 3);
+  CHECK_THAT(low.out, Catch::StartsWith("accuracy "));
+  CHECK_THAT(low.err, Catch::Contains("macro_f1 is 0.") && Catch::Contains("under 0.99"));
+  CHECK(run_shell(run + "--fail-under 0", scratch.path()).exit_code == 0);
+  CHECK_FALSE(std::filesystem::exists(scratch / "runs"));
+}
+
+TEST_CASE("fer-eval says in one line what it cannot evaluate, before it computes") {
+  const TemporaryFolder scratch;
+  const LabelList six = *label_preset("six");
+  write_model(scratch / "six.safetensors", six);
+  write_model(scratch / "seven.safetensors", *label_preset("fer2013"));
+  write_model(scratch / "own.safetensors", {"awake", "tired"});
+  REQUIRE(run_shell(kData + " synth faces --count 18", scratch.path()).exit_code == 0);
+  std::string manifest = "path,label,split\n";
+  for (const std::string& label : six) {
+    for (const std::string part : {"train", "val"})
+      manifest += "faces/" + part + "/" + label + "/00001.png," + label + "," + part + "\n";
+  }
+  write_text(scratch / "one.csv", manifest + "faces/train/sad/00001.png,sad,test\n");
+  struct Case {
+    std::string args, says;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"-m seven.safetensors --data synthetic:60",
+            "the data has no class 'disgusted' (it has angry, fearful, happy, neutral, sad, "
+            "surprised); name by --labels"},
+           {"-m own.safetensors --data synthetic:60", "the data has no class 'awake'"},
+           {"-m own.safetensors --data synthetic:60 --labels six",
+            "own.safetensors: the data has the label 'angry', head 'face' has not (it has awake, "
+            "tired)"},
+           {"-m six.safetensors -m own.safetensors", "own.safetensors: the data has the label"},
+           {"-m six.safetensors --data one.csv", "the split test holds 'sad' alone"},
+           {"-m six.safetensors --data synthetic:60 --slice age", "no such column"},
+           {"-m six.safetensors --ensemble", "two models or more"},
+           {"-m six.safetensors --tta fip", "did you mean 'flip'"},
+           {"-m six.safetensors --calibrate valid --tta flip", "without --tta"},
+           {"-m six.safetensors --calibrate val --labels happy,sad", "in its own labels"},
+           {"-m six.safetensors --dedup --split train", "--split val or test"},
+           {"-m six.safetensors --fail-metric f1", "macro_f1"},
+           {"-m six.safetensors --fail-metric ece --fail-under 0.1", "less is better"},
+           {"-m six.safetensors --fail-under high", "'high' is not a number"},
+           {"-m six.safetensors --format yaml", "text or json"},
+           {"-m six.safetensors --resamples 0", "at least 1"},
+       }) {
+    INFO("fer-eval " << c.args);
+    const auto result = run_shell(kEval + " " + c.args, scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 2);
+    CHECK(result.out.empty());
+    const auto lines = split(trim(result.err), '\n');
+    CHECK_THAT(lines.back(), Catch::StartsWith("error: fer-eval: ") && Catch::Contains(c.says));
+  }
+  CHECK_FALSE(std::filesystem::exists(scratch / "runs"));
+}
+
+TEST_CASE("on FER2013 fer-eval leaves out the 288 test images that stand in training") {
+  const auto csv = real_data("fer2013.csv");
+  if (csv.empty()) return;
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors", *label_preset("fer2013"));
+  const auto json = eval_json("-m m.safetensors --dedup --data " + csv.string(), scratch);
+  CHECK(json["n"] == 3589);
+  CHECK(json["parts"][1]["name"] == "without 288 that also stand in training");
+  CHECK(json["parts"][1]["n"] == 3301);
+  CHECK(json["notes"].empty());
+}
+#endif

@@ -1,0 +1,101 @@
+#include "eval_options.h"
+
+#include "fer/core/error.h"
+#include "fer/core/text.h"
+
+namespace fer::tools {
+namespace {
+
+constexpr const char* kExamples =
+    "  fer-eval --model runs/train/exp/weights/best.safetensors --data fer2013.csv --split val\n"
+    "  fer-eval --model a.safetensors --model b.safetensors --data fer2013.csv --dedup\n"
+    "  fer-eval --model a.safetensors b.safetensors --ensemble --tta flip --data fer2013.csv\n"
+    "  fer-eval --model best.safetensors --data fer2013.csv --calibrate val --split val\n"
+    "  fer-eval --model best.safetensors --data faces.csv --slice camera --slice age\n"
+    "  fer-eval --model best.safetensors --data fer2013.csv --fail-under 0.7 --format json\n";
+
+void check(EvalFlags& flags) {
+  if (flags.models.empty()) fail_input("--model is missing");
+  if (flags.batch_size < 1)
+    fail_input(format("--batch-size %d is not at least 1", flags.batch_size));
+  if (flags.format != "text" && flags.format != "json") {
+    fail_input("--format '" + flags.format + "': expected text or json");
+  }
+  flags.views = views_from_string(flags.tta);
+  if (flags.ensemble && flags.models.size() < 2)
+    fail_input("--ensemble needs two models or more: --model a --model b");
+  if (flags.dedup && split_from_string(flags.split) == Split::kTrain)
+    fail_input("--dedup leaves out what also stands in training: --split val or test");
+  if (!flags.calibrate.empty()) {
+    split_from_string(flags.calibrate);
+    if (flags.models.size() > 1) fail_input("--calibrate takes one --model at a time");
+    if (flags.views != Views::kOne)
+      fail_input("--calibrate is for the answers that every program gives: without --tta");
+  }
+  if (!(flags.sure > 0 && flags.sure < 1))
+    fail_input(format("--sure %g is not between 0 and 1", flags.sure));
+  if (flags.bootstrap.resamples < 1)
+    fail_input(format("--resamples %d is not at least 1", flags.bootstrap.resamples));
+  if (!flags.fail_under.empty() && !parse_double(flags.fail_under, flags.bar))
+    fail_input("--fail-under '" + flags.fail_under + "' is not a number");
+  metric_value(Metrics{}, flags.fail_metric);
+  for (const char* loss : {"nll", "brier", "ece"}) {
+    if (flags.fail_metric == loss)
+      fail_input("--fail-metric " + flags.fail_metric + ": less is better there, no bar to reach");
+  }
+}
+
+}  // namespace
+
+EvalFlags parse_eval_options(int argc, char** argv) {
+  EvalFlags flags;
+  flags.data.labels = "";
+  flags.data.targets = "";
+  Options options("fer-eval", "Evaluates checkpoints on a split of a data set.", kExamples);
+  options.group("Model");
+  options.add("-m,--model", "model", &flags.models,
+              "checkpoint (.safetensors); several are compared with the first");
+  options.add("--head", "head", &flags.head,
+              "output to evaluate; default: the checkpoint's default head");
+  options.add("--ensemble", "ensemble", &flags.ensemble, "evaluate the mean of the models");
+  options.add("--tta", "tta", &flags.tta,
+              "mean over views of a face: none, flip, or ten (five crops, mirrored)");
+  add_data_options(options, flags.data);
+  options.add("--split", "split", &flags.split, "train, val or test");
+  options.add("--dedup", "dedup", &flags.dedup,
+              "figures without images that also stand in training, beside the official ones");
+  options.add("--slice", "slice", &flags.slices,
+              "columns of a manifest: every metric a group of equal values");
+  options.group("Calibration");
+  options.add("--calibrate", "calibrate", &flags.calibrate,
+              "fit temperature and threshold on this split first and store them in the checkpoint");
+  options.add("--sure", "sure", &flags.sure,
+              "with --calibrate: answers are 'uncertain' below the confidence from which on this "
+              "share is right");
+  options.group("Output");
+  options.add("-f,--format", "format", &flags.format, "on standard output: text or json");
+  options.add("--save", "save", &flags.save,
+              "write a folder with report, plots, metrics and predictions");
+  options.add("--project", "project", &flags.project, "where that folder goes");
+  options.add("--name", "name", &flags.name, "its name; a number is appended when it exists");
+  options.add("--exist-ok", "exist_ok", &flags.exist_ok, "write into it when it exists");
+  options.add("--model-card", "model_card", &flags.model_card,
+              "file for the measured part of a model card (Markdown)");
+  options.add("--fail-under", "fail_under", &flags.fail_under,
+              "end with code 3 when the metric is lower");
+  options.add("--fail-metric", "fail_metric", &flags.fail_metric,
+              "the metric of --fail-under, such as macro_f1");
+  options.add("--resamples", "resamples", &flags.bootstrap.resamples, "of the intervals");
+  options.group("Machine");
+  options.add("-b,--batch-size", "batch_size", &flags.batch_size, "images at a time");
+  options.add("--device", "device", &flags.device, "auto, cpu, cuda, cuda:N");
+  options.add("--threads", "threads", &flags.threads, "0: all cores");
+  options.add("--bf16", "bf16", &flags.bf16, "compute in bf16 instead of fp32");
+  options.add_config_options();
+  options.parse(argc, argv);
+  check(flags);
+  flags.effective_yaml = options.effective_yaml();
+  return flags;
+}
+
+}  // namespace fer::tools
