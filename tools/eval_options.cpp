@@ -2,6 +2,7 @@
 
 #include "fer/core/error.h"
 #include "fer/core/text.h"
+#include "fer/model/find_model.h"
 
 namespace fer::tools {
 namespace {
@@ -15,7 +16,11 @@ constexpr const char* kExamples =
     "  fer-eval --model best.safetensors --data fer2013.csv --fail-under 0.7 --format json\n";
 
 void check(EvalFlags& flags) {
-  if (flags.models.empty()) fail_input("--model is missing");
+  if (flags.models.empty()) {
+    if (!flags.calibrate.empty())
+      fail_input("--calibrate writes into the checkpoint: name it by --model");
+    flags.models.push_back(find_model().string());
+  }
   if (flags.batch_size < 1)
     fail_input(format("--batch-size %d is not at least 1", flags.batch_size));
   if (flags.format != "text" && flags.format != "json") {
@@ -53,8 +58,10 @@ EvalFlags parse_eval_options(int argc, char** argv) {
   flags.data.targets = "";
   Options options("fer-eval", "Evaluates checkpoints on a split of a data set.", kExamples);
   options.group("Model");
-  options.add("-m,--model", "model", &flags.models,
-              "checkpoint (.safetensors); several are compared with the first");
+  options.add(
+      "-m,--model", "model", &flags.models,
+      "checkpoint (.safetensors); several are compared with the first; default: FER_MODEL or "
+      "the shipped one");
   options.add("--head", "head", &flags.head,
               "output to evaluate; default: the checkpoint's default head");
   options.add("--ensemble", "ensemble", &flags.ensemble, "evaluate the mean of the models");

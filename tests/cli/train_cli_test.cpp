@@ -233,6 +233,11 @@ TEST_CASE("fer-eval refuses what it cannot evaluate with one clear line") {
   REQUIRE(run_shell(kTrain + kSmall + " --epochs 1", scratch.path()).exit_code == 0);
   const auto best = scratch / "runs/train/exp/weights/best.safetensors";
   const std::string whole = slurp(best);
+  const auto unnamed =
+      run_shell("FER_MODEL=" + best.string() + " " + kEval + " --data synthetic:60 --no-save",
+                scratch.path());
+  INFO(unnamed.err);
+  CHECK(unnamed.exit_code == 0);
   write_text(scratch / "cut.safetensors", whole.substr(0, whole.size() - 100));
   write_text(scratch / "version.safetensors",
              replace_all(whole, "\"version\":\"1\"", "\"version\":\"9\""));
@@ -247,7 +252,7 @@ TEST_CASE("fer-eval refuses what it cannot evaluate with one clear line") {
   };
   const std::string model = "--model runs/train/exp/weights/best.safetensors ";
   for (const Case& c : std::vector<Case>{
-           {"", "--model is missing"},
+           {"--calibrate val", "name it by --model"},
            {"--model none.safetensors", "none.safetensors"},
            {"--model cut.safetensors", "cut.safetensors"},
            {"--model version.safetensors", "9"},
