@@ -15,31 +15,32 @@ look=()  # "file|what it shows"
 
 step() { printf '\n== %s\n' "$1"; }
 
+# Chained by &&, as set -e does not hold inside timed.
 photos() {
   local files=("$samples"/astronaut.png "$samples"/grace_hopper.jpg "$samples"/sample[1-6].jpg "$samples"/no-face)
   local there=()
   for file in "${files[@]}"; do [ ! -e "$file" ] || there+=("$file"); done
-  "$bin/fer-predict" "${there[@]}" --format table --save "$out/photos"
-  look+=("$out/photos/|the sample photos with boxes, labels and probabilities")
+  "$bin/fer-predict" "${there[@]}" --format table --save "$out/photos" &&
+    look+=("$out/photos/|the sample photos with boxes, labels and probabilities")
 }
 
 clip() {
-  "$bin/fer-predict" "$samples/franck.mp4" --every 10 --timeline "$out/clip.png" >"$out/clip.jsonl"
-  look+=("$out/clip.png|the expressions of a clip of three minutes over time"
-         "$out/clip.jsonl|the same, a line a frame")
+  "$bin/fer-predict" "$samples/franck.mp4" --every 10 --timeline "$out/clip.png" >"$out/clip.jsonl" &&
+    look+=("$out/clip.png|the expressions of a clip of three minutes over time"
+           "$out/clip.jsonl|the same, a line a frame")
 }
 
 train() {
   rm -rf "$out/train"
-  "$bin/fer-train" --config configs/quick.yaml --project "$out" --name train
-  look+=("$out/train/curves.png|accuracy and loss of the minute of training"
-         "$out/train/train_batch.png|what the net saw")
+  "$bin/fer-train" --config configs/quick.yaml --project "$out" --name train &&
+    look+=("$out/train/curves.png|accuracy and loss of the minute of training"
+           "$out/train/train_batch.png|what the net saw")
 }
 
 evaluate() {
   "$bin/fer-eval" --model "$out/train/weights/best.safetensors" --data synthetic:8000 --split test \
-    --project "$out/train" --name eval
-  look+=("$out/train/eval/report.html|how good it is, and where it errs")
+    --project "$out/train" --name eval &&
+    look+=("$out/train/eval/report.html|how good it is, and where it errs")
 }
 
 mkdir -p "$out"
