@@ -101,7 +101,7 @@ TEST_CASE("fer-data says in one line what is wrong with a command") {
                                          {"sheet synthetic:60 --columns 0", "--columns 0"},
                                          {"sheet synthetic:60 --split tset", "tset"},
                                          {"synth x --count -5", "-5"},
-                                         {"info synthetic:60 --fail", "--f"}}) {
+                                         {"info synthetic:60 --faces", "--faces"}}) {
     INFO("fer-data " << c.args);
     const auto result = fer_data(c.args, scratch);
     INFO(result.err);

@@ -124,6 +124,25 @@ TEST_CASE("the audit finds what was planted: copies, conflicts, leaks and blank 
   }
 }
 
+TEST_CASE("an audit that looks for faces names the pictures without one, blank ones apart") {
+  Album album;
+  for (std::uint64_t i = 0; i < 6; ++i) album.add("train", i % 2 ? "happy" : "sad", face(i));
+  album.add("test", "sad", face(9));
+  album.add("test", "happy", Image(48, 48, 1, 100));
+  const OpenedDataset data = album.open();
+  CHECK_FALSE(audit(data).faceless);
+  AuditOptions options;
+  options.shows_face = [](const Image& image) { return image != face(9); };
+  const Audit found = audit(data, options);
+  REQUIRE(found.faceless);
+  REQUIRE(found.faceless->size() == 1);
+  CHECK(data.test->image(found.faceless->front().index) == face(9));
+  CHECK(found.blank.size() == 1);
+  CHECK_THAT(audit_text(found, data), Catch::Contains("Faceless suspects          1 images"));
+  CHECK(nlohmann::json::parse(audit_json(found, data))["faceless"][0]["split"] == "test");
+  CHECK_THAT(audit_html(found, data), Catch::Contains("<h2>Faceless suspects</h2>"));
+}
+
 TEST_CASE("an audit of clean data finds nothing and says so") {
   const auto data = open_dataset(test::options_for("synthetic:240"));
   const Audit found = audit(data);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <mutex>
 #include <numeric>
 #include <set>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "fer/core/error.h"
 #include "fer/core/hash.h"
 #include "fer/core/parallel.h"
+#include "fer/core/progress.h"
 #include "fer/core/text.h"
 
 namespace fer {
@@ -32,6 +34,7 @@ struct Entry {
   int label = -1;
   std::uint64_t content = 0;
   double deviation = 0;
+  bool shows_face = true;
 };
 
 // One of the pictures that differ, and who shows it.
@@ -71,18 +74,25 @@ double correlation(const std::vector<std::uint8_t>& a, const std::vector<std::ui
   return spread > 0 ? (sab - sa * sb / n) / std::sqrt(spread) : 0;
 }
 
-std::vector<Entry> describe_samples(const OpenedDataset& data) {
+std::vector<Entry> describe_samples(const OpenedDataset& data, const AuditOptions& options) {
   std::vector<Entry> samples;
   for (const Split split : kSplits) {
     for (std::int64_t i = 0; i < data.split(split).size(); ++i) {
-      samples.push_back({{split, i}, data.split(split).target(i, 0).label, 0, 0});
+      samples.push_back({{split, i}, data.split(split).target(i, 0).label});
     }
   }
-  parallel_for(static_cast<std::int64_t>(samples.size()), [&](std::int64_t i) {
+  const auto total = static_cast<std::int64_t>(samples.size());
+  std::mutex mutex;
+  std::int64_t done = 0;
+  Progress progress("Looking", total, "images");
+  parallel_for(total, [&](std::int64_t i) {
     Entry& sample = samples[static_cast<std::size_t>(i)];
     const Image image = data.split(sample.ref.split).image(sample.ref.index);
     sample.content = content_hash(image);
     sample.deviation = tone_deviation(image);
+    if (options.shows_face) sample.shows_face = options.shows_face(image);
+    const std::lock_guard lock(mutex);
+    progress.update(++done);
   });
   return samples;
 }
@@ -203,7 +213,7 @@ Audit audit(const OpenedDataset& data, const AuditOptions& options) {
   if (options.hash_distance < 0 || options.hash_distance >= kBands) {
     fail_input(format("hash_distance is %d, expected 0 to %d", options.hash_distance, kBands - 1));
   }
-  const std::vector<Entry> samples = describe_samples(data);
+  const std::vector<Entry> samples = describe_samples(data, options);
   const std::vector<Picture> pictures = distinct_pictures(samples, data);
   const std::vector<Pair> pairs = near_pairs(pictures, options);
 
@@ -211,8 +221,13 @@ Audit audit(const OpenedDataset& data, const AuditOptions& options) {
   for (const Split split : kSplits) {
     result.class_counts[static_cast<std::size_t>(split)] = class_counts(data.split(split));
   }
+  if (options.shows_face) result.faceless.emplace();
   for (const Entry& sample : samples) {
-    if (sample.deviation < options.blank_deviation) result.blank.push_back(sample.ref);
+    if (sample.deviation < options.blank_deviation) {
+      result.blank.push_back(sample.ref);
+    } else if (!sample.shows_face) {
+      result.faceless->push_back(sample.ref);
+    }
   }
   for (const Picture& picture : pictures) {
     if (picture.samples.size() > 1) result.exact.push_back(make_group(picture.samples, samples));

@@ -43,12 +43,18 @@ std::vector<std::pair<std::string, std::string>> findings(const Audit& audit) {
            number(count_groups(list, [](const auto& g) { return g.conflicting; })) +
            " with conflicting labels";
   };
-  return {{"Repeated images", number(audit.repeated) + " equal an earlier one"},
-          {"Exact duplicates", groups(audit.exact)},
-          {"Near duplicates", groups(audit.near)},
-          {"Equal to a training image", leak_text(audit.exact_leaks)},
-          {"Nearly equal to one", leak_text(audit.near_leaks)},
-          {"Blank suspects", number(static_cast<std::int64_t>(audit.blank.size())) + " images"}};
+  std::vector<std::pair<std::string, std::string>> list = {
+      {"Repeated images", number(audit.repeated) + " equal an earlier one"},
+      {"Exact duplicates", groups(audit.exact)},
+      {"Near duplicates", groups(audit.near)},
+      {"Equal to a training image", leak_text(audit.exact_leaks)},
+      {"Nearly equal to one", leak_text(audit.near_leaks)},
+      {"Blank suspects", number(static_cast<std::int64_t>(audit.blank.size())) + " images"}};
+  if (audit.faceless) {
+    list.emplace_back("Faceless suspects",
+                      number(static_cast<std::int64_t>(audit.faceless->size())) + " images");
+  }
+  return list;
 }
 
 std::vector<const DuplicateGroup*> gravest_first(const std::vector<DuplicateGroup>& groups) {
@@ -94,6 +100,19 @@ std::string section(const std::string& title, const std::vector<DuplicateGroup>&
     }
     html += "</div>\n";
   }
+  return html + "</div>\n";
+}
+
+std::string gallery(const std::string& title, const std::vector<SampleRef>& refs,
+                    const OpenedDataset& data, std::size_t most) {
+  std::string html = "<h2>" + title + "</h2>\n";
+  if (refs.empty()) return html + "<p>None.</p>\n";
+  if (refs.size() > most) {
+    html += "<p>The first " + std::to_string(most) + " of " + std::to_string(refs.size()) +
+            " images.</p>\n";
+  }
+  html += "<div class=groups>\n";
+  for (std::size_t i = 0; i < std::min(refs.size(), most); ++i) html += figure(data, refs[i]);
   return html + "</div>\n";
 }
 
@@ -173,8 +192,13 @@ std::string audit_json(const Audit& audit, const OpenedDataset& data) {
   }
   json["exact"] = groups(audit.exact);
   json["near"] = groups(audit.near);
-  json["blank"] = Json::array();
-  for (const SampleRef& ref : audit.blank) json["blank"].push_back(image(ref));
+  const auto images = [&](const std::vector<SampleRef>& refs) {
+    Json all = Json::array();
+    for (const SampleRef& ref : refs) all.push_back(image(ref));
+    return all;
+  };
+  json["blank"] = images(audit.blank);
+  json["faceless"] = audit.faceless ? images(*audit.faceless) : Json();
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -207,12 +231,9 @@ std::string audit_html(const Audit& audit, const OpenedDataset& data, std::size_
       "Point at a picture for its origin.</p>\n";
   html += section("Exact duplicates", audit.exact, data, most);
   html += section("Near duplicates", audit.near, data, most);
-  html += "<h2>Blank suspects</h2>\n";
-  if (audit.blank.empty()) html += "<p>None.</p>\n";
-  html += "<div class=groups>\n";
-  for (std::size_t i = 0; i < std::min(audit.blank.size(), most); ++i)
-    html += figure(data, audit.blank[i]);
-  return html + "</div>\n</html>\n";
+  html += gallery("Blank suspects", audit.blank, data, most);
+  if (audit.faceless) html += gallery("Faceless suspects", *audit.faceless, data, most);
+  return html + "</html>\n";
 }
 
 }  // namespace fer
