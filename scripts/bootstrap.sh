@@ -39,6 +39,7 @@ need=(
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-objdetect-dev libopencv-videoio-dev
   libopencv-dnn-dev libopencv-dev opencv-data
   libdnnl-dev libonnx-dev libprotobuf-dev
+  libboost-dev libssl-dev
   curl ca-certificates
 )
 if [ "${1:-test}" = test ]; then

@@ -17,7 +17,7 @@ set(rooms_of_engine core model infer onnx vision engine)
 set(rooms_of_live core model eval vision live)
 
 # Third parties by the pattern of their include, and the rooms that may see them.
-set(third_parties torch opencv dnnl onnx json png spdlog)
+set(third_parties torch opencv dnnl onnx json png spdlog boost openssl chafa)
 set(pattern_torch "<(torch|ATen|c10)/")
 set(sees_torch nn train)
 set(pattern_opencv "<opencv2/")
@@ -32,6 +32,13 @@ set(pattern_png "<png.h>")
 set(sees_png core)
 set(pattern_spdlog "<spdlog/")
 set(sees_spdlog core)
+
+set(pattern_boost "<boost/")
+set(sees_boost live)
+set(pattern_openssl "<openssl/")
+set(sees_openssl live)
+set(pattern_chafa "<chafa")
+set(sees_chafa live)
 
 set(broken "")
 set(count 0)

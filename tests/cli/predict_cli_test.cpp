@@ -7,10 +7,8 @@
 
 #include "fer/core/png.h"
 #include "fer/core/text.h"
-#include "fer/model/architectures.h"
-#include "fer/model/checkpoint.h"
-#include "support/op_cases.h"
 #include "support/program.h"
+#include "support/tiny_model.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -19,31 +17,7 @@ namespace {
 
 const std::string kPredict = std::string(FER_BIN_DIR) + "/fer-predict";
 
-void write_model(const std::filesystem::path& path) {
-  ArchitectureOptions options;
-  options.input_size = 24;
-  options.stages = {8, 16};
-  options.blocks = 1;
-  options.heads = {{"three", 3}};
-  Checkpoint checkpoint;
-  checkpoint.graph = make_architecture(options);
-  checkpoint.spec.architecture = "compact";
-  checkpoint.spec.resize = checkpoint.spec.input_size = 24;
-  checkpoint.spec.heads = {{"three", {"happy", "neutral", "sad"}, 1.0f, 0.0f}};
-  checkpoint.spec.default_head = "three";
-  checkpoint.weights = random_weights(checkpoint.graph, 1);
-  save_checkpoint(path, checkpoint);
-}
-
 Image gray(int value) { return Image(24, 24, 1, static_cast<std::uint8_t>(value)); }
-
-std::vector<nlohmann::json> objects(const std::string& lines) {
-  std::vector<nlohmann::json> parsed;
-  for (const std::string& line : split(lines, '\n')) {
-    if (!line.empty()) parsed.push_back(nlohmann::json::parse(line));
-  }
-  return parsed;
-}
 
 // Largest resident memory of any program run so far, in MB.
 double peak_of_children() {

@@ -10,15 +10,24 @@
 
 namespace fer::test {
 
-// Path of `name` in FER_TEST_DATA, or "" after printing the line that ctest takes for a skip.
-inline std::filesystem::path real_data(const std::string& name) {
-  const char* folder = std::getenv("FER_TEST_DATA");
+// Path of `name` in the folder that `variable` names, or "" after printing the line that ctest takes
+// for a skip.
+inline std::filesystem::path file_in(const char* variable, const std::string& name) {
+  const char* folder = std::getenv(variable);
   if (folder != nullptr && *folder != '\0') {
     const auto path = std::filesystem::path(folder) / name;
     if (std::filesystem::exists(path)) return path;
   }
-  std::cout << "SKIPPED: " << name << " is not in FER_TEST_DATA\n";
+  std::cout << "SKIPPED: " << name << " is not in " << variable << '\n';
   return {};
+}
+
+inline std::filesystem::path real_data(const std::string& name) {
+  return file_in("FER_TEST_DATA", name);
+}
+// Of the photos and clips that scripts/fetch-samples.sh brings.
+inline std::filesystem::path sample_file(const std::string& name) {
+  return file_in("FER_SAMPLES", name);
 }
 
 }  // namespace fer::test

@@ -19,10 +19,11 @@ Annotation annotation(const FaceResult& face, const std::string& head, const Lab
     return drawn;
   }
   const std::vector<float>& p = face.probabilities.at(head);
-  const auto best = static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin());
+  const auto shown = static_cast<std::size_t>(std::find(labels.begin(), labels.end(), face.label) -
+                                              labels.begin());
   drawn.title = format("%s %.0f %%", face.uncertain ? "uncertain" : face.label.c_str(),
                        100 * face.confidence);
-  if (!face.uncertain) drawn.colour = label_colour(labels[best], best);
+  if (!face.uncertain) drawn.colour = label_colour(labels[shown], shown);
   std::vector<std::size_t> order(labels.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (bars < labels.size()) {

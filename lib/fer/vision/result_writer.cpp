@@ -18,6 +18,19 @@ using Json = nlohmann::ordered_json;
 // Six digits are more than any of these numbers is good for, and half as long to read.
 double rounded(double value, double digits = 1e6) { return std::round(value * digits) / digits; }
 
+// Classes by falling probability, top_k of them; none for a face without an answer.
+std::vector<std::size_t> best_classes(const FaceResult& face, const std::string& head,
+                                      std::size_t top_k) {
+  if (face.label.empty()) return {};
+  const std::vector<float>& p = face.probabilities.at(head);
+  std::vector<std::size_t> order(p.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
+  order.resize(top_k);
+  return order;
+}
+
 class Writer : public ResultWriter {
  public:
   Writer(const ResultWriterOptions& options, const Recognizer& recognizer, std::ostream& out)
@@ -27,16 +40,8 @@ class Writer : public ResultWriter {
   }
 
  protected:
-  // Classes by falling probability, top_k of them; none for a face without an answer.
   std::vector<std::size_t> best(const FaceResult& face) const {
-    if (face.label.empty()) return {};
-    const std::vector<float>& p = probabilities(face);
-    std::vector<std::size_t> order(p.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
-    order.resize(top_k_);
-    return order;
+    return best_classes(face, head_, top_k_);
   }
   const std::vector<float>& probabilities(const FaceResult& face) const {
     return face.probabilities.at(head_);
@@ -68,28 +73,12 @@ class JsonlWriter : public Writer {
     line["width"] = prediction.width;
     line["height"] = prediction.height;
     line["faces"] = Json::array();
-    for (const FaceResult& face : prediction.faces) line["faces"].push_back(object(face));
+    for (const FaceResult& face : prediction.faces) {
+      line["faces"].push_back(face_json(face, head_, labels_, static_cast<int>(top_k_)));
+    }
     line["error"] = prediction.error.empty() ? Json(nullptr) : Json(prediction.error);
     // A path may be any bytes.
     out_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
-  }
-
- private:
-  Json object(const FaceResult& result) const {
-    const Box& box = result.face.box;
-    Json face;
-    face["box"] = {rounded(box.x, 10), rounded(box.y, 10), rounded(box.width, 10),
-                   rounded(box.height, 10)};
-    face["detection_score"] = rounded(result.face.score, 1e4);
-    face["label"] = result.label.empty() ? Json(nullptr) : Json(result.label);
-    face["confidence"] = result.label.empty() ? Json(nullptr) : Json(rounded(result.confidence));
-    face["probabilities"] = Json::object();
-    for (const std::size_t c : best(result))
-      face["probabilities"][labels_[c]] = rounded(probabilities(result)[c]);
-    face["uncertain"] = result.uncertain;
-    face["issues"] = Json::array();
-    for (const QualityIssue issue : result.issues) face["issues"].push_back(to_string(issue));
-    return face;
   }
 };
 
@@ -164,6 +153,25 @@ class TableWriter : public Writer {
 };
 
 }  // namespace
+
+Json face_json(const FaceResult& result, const std::string& head, const LabelList& labels,
+               int top_k) {
+  const Box& box = result.face.box;
+  Json face;
+  face["box"] = {rounded(box.x, 10), rounded(box.y, 10), rounded(box.width, 10),
+                 rounded(box.height, 10)};
+  face["detection_score"] = rounded(result.face.score, 1e4);
+  face["label"] = result.label.empty() ? Json(nullptr) : Json(result.label);
+  face["confidence"] = result.label.empty() ? Json(nullptr) : Json(rounded(result.confidence));
+  face["probabilities"] = Json::object();
+  for (const std::size_t c : best_classes(
+           result, head, top_k > 0 ? std::min<std::size_t>(top_k, labels.size()) : labels.size()))
+    face["probabilities"][labels[c]] = rounded(result.probabilities.at(head)[c]);
+  face["uncertain"] = result.uncertain;
+  face["issues"] = Json::array();
+  for (const QualityIssue issue : result.issues) face["issues"].push_back(to_string(issue));
+  return face;
+}
 
 std::unique_ptr<ResultWriter> create_result_writer(const ResultWriterOptions& options,
                                                    const Recognizer& recognizer,

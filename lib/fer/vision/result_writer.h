@@ -29,4 +29,8 @@ class ResultWriter {
 std::unique_ptr<ResultWriter> create_result_writer(const ResultWriterOptions& options,
                                                    const Recognizer& recognizer, std::ostream& out);
 
+// A face as it stands in JSON lines. top_k: as above.
+nlohmann::ordered_json face_json(const FaceResult& face, const std::string& head,
+                                 const LabelList& labels, int top_k = 0);
+
 }  // namespace fer

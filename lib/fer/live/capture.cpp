@@ -1,0 +1,150 @@
+#include "fer/live/capture.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fer/core/error.h"
+#include "fer/core/log.h"
+#include "fer/core/text.h"
+
+namespace fer {
+
+namespace {
+
+std::chrono::steady_clock::duration seconds(double value) {
+  return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(value));
+}
+
+}  // namespace
+
+Capture::Capture(const CaptureOptions& options, const std::atomic<bool>& paused)
+    : options_(options), paused_(paused), source_(open_frame_source(options.source)) {
+  name_ = source_->name();
+  live_ = source_->live();
+  fps_ = source_->fps();
+  due_base_ = Clock::now();
+  thread_ = std::thread([this] { run(); });
+}
+
+Capture::~Capture() { stop(); }
+
+void Capture::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  slot_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Capture::switch_to(const std::string& source) {
+  const std::lock_guard lock(mutex_);
+  wanted_ = source;
+  changed_.notify_all();
+}
+
+std::string Capture::name() const {
+  const std::lock_guard lock(mutex_);
+  return name_;
+}
+
+std::string Capture::notice() const {
+  const std::lock_guard lock(mutex_);
+  return notice_;
+}
+
+void Capture::set_notice(const std::string& notice) {
+  const std::lock_guard lock(mutex_);
+  notice_ = notice;
+}
+
+bool Capture::sleep_until(Clock::time_point time) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_until(lock, time, [&] { return stopping_ || !wanted_.empty(); });
+}
+
+// Tries until it succeeds; false when the capture is stopped.
+bool Capture::reopen() {
+  const bool was_open = source_ != nullptr;
+  source_.reset();
+  if (was_open) base_ = last_time_ + (fps_ > 0 ? 1 / fps_ : 0.04);
+  double pause = options_.first_pause;
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return false;
+      if (!wanted_.empty()) options_.source.source = std::exchange(wanted_, {});
+    }
+    const auto lost_at = Clock::now();
+    try {
+      source_ = open_frame_source(options_.source);
+      fps_ = source_->fps();
+      live_ = source_->live();
+      due_base_ = Clock::now() - seconds(base_);
+      const std::lock_guard lock(mutex_);
+      name_ = source_->name();
+      return true;
+    } catch (const Error& error) {
+      log_warning(format("%s; next try in %.3g s", error.what(), pause));
+      set_notice(format("%s; next try in %.3g s", error.what(), pause));
+    }
+    if (live_) base_ += std::chrono::duration<double>(Clock::now() - lost_at).count() + pause;
+    sleep_until(Clock::now() + seconds(pause));
+    pause = std::min(2 * pause, options_.longest_pause);
+  }
+}
+
+void Capture::deliver(Frame frame) {
+  frame.index = index_++;
+  frame.time += base_;
+  last_time_ = frame.time;
+  if (!live_ && options_.full_speed) {
+    slot_.put_when_free({std::move(frame), Clock::now()});
+    return;
+  }
+  if (!live_ && !sleep_until(due_base_ + seconds(frame.time))) return;
+  slot_.put({std::move(frame), Clock::now()});
+}
+
+void Capture::run() {
+  for (;;) {
+    if (paused_ && !live_) {
+      const auto begin = Clock::now();
+      while (paused_ && sleep_until(Clock::now() + std::chrono::milliseconds(20))) {
+      }
+      due_base_ += Clock::now() - begin;
+    }
+    bool another = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) break;
+      another = !wanted_.empty();
+    }
+    if (another && !reopen()) break;
+    std::optional<Frame> frame;
+    try {
+      frame = source_->next();
+    } catch (const Error& error) {
+      log_warning(error.what());
+      // An image of a folder that cannot be read is passed over, a lost camera opened again.
+      if (error.fault() == Fault::kInput) continue;
+      if (!live_) break;
+      set_notice(error.what());
+      if (!reopen()) break;
+      ++reconnections_;
+      log_info(name() + " is back");
+      continue;
+    }
+    if (frame) {
+      set_notice("");
+      if (!live_ || !paused_) deliver(std::move(*frame));
+      continue;
+    }
+    if (!options_.loop || !reopen()) break;
+  }
+  slot_.close();
+}
+
+}  // namespace fer

@@ -1,0 +1,16 @@
+// What the views show of a frame, drawn into its picture.
+#pragma once
+
+#include "fer/live/live_frame.h"
+
+namespace fer {
+
+// Boxes, numbers, labels and bars; "no face"; a red mark while recording; rate and latency when
+// controls.figures is set.
+void draw_overlay(Image& image, const LiveFrame& frame, const Recognizer& recognizer,
+                  const Controls& controls);
+
+// Makes the face unrecognisable: hair, chin and ears included.
+void blur_face(Image& image, const LiveFace& face);
+
+}  // namespace fer

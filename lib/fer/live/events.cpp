@@ -1,0 +1,73 @@
+#include "fer/live/events.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/error.h"
+#include "fer/vision/result_writer.h"
+
+namespace fer {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+double thousandth(double value) { return std::round(value * 1e3) / 1e3; }
+
+}  // namespace
+
+Json event_json(const LiveFrame& frame, const std::string& source, const Recognizer& recognizer) {
+  Json line;
+  line["schema"] = kLiveSchema;
+  line["source"] = source;
+  line["frame"] = frame.index;
+  line["time"] = thousandth(frame.time);
+  line["width"] = frame.image.width;
+  line["height"] = frame.image.height;
+  line["faces"] = Json::array();
+  for (const LiveFace& face : frame.faces) {
+    Json entry;
+    entry["id"] = face.id;
+    entry.update(face_json(face.seen, recognizer.head(), recognizer.labels()));
+    const Json shown = face_json(face.shown, recognizer.head(), recognizer.labels());
+    for (const char* key : {"label", "confidence", "probabilities", "uncertain"}) {
+      entry[std::string("smoothed_") + key] = shown[key];
+    }
+    line["faces"].push_back(std::move(entry));
+  }
+  line["latency_ms"] = thousandth(frame.latency_ms);
+  line["dropped"] = frame.dropped;
+  return line;
+}
+
+std::string event_line(const Json& event) {
+  return event.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+EventWriter::EventWriter(const std::string& path, std::function<std::string()> source,
+                         const Recognizer& recognizer, Controls& controls)
+    : path_(path),
+      source_(std::move(source)),
+      recognizer_(recognizer),
+      controls_(controls),
+      file_(path == "-" ? stdout : std::fopen(path.c_str(), "we")) {
+  if (file_ == nullptr) fail_runtime(path + ": cannot be written: " + std::strerror(errno));
+}
+
+EventWriter::~EventWriter() {
+  if (file_ != stdout) std::fclose(file_);
+}
+
+void EventWriter::put(const LiveFramePtr& frame) {
+  if (controls_.quit) return;
+  const std::string line = event_line(event_json(*frame, source_(), recognizer_)) + '\n';
+  if (std::fwrite(line.data(), 1, line.size(), file_) == line.size() && std::fflush(file_) == 0) {
+    return;
+  }
+  if (errno != EPIPE) fail_runtime(path_ + ": cannot be written: " + std::strerror(errno));
+  controls_.quit = true;
+}
+
+}  // namespace fer

@@ -1,0 +1,49 @@
+// A frame with all that is known of it, as the views and writers get it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fer/core/image.h"
+#include "fer/live/face_memory.h"
+
+namespace fer {
+
+struct LiveFrame {
+  Image image;             // RGB; faces are unrecognisable in it where that was asked for
+  Image overlay;           // the same with boxes, labels and bars; empty when no sink wants it
+  std::int64_t index = 0;  // as captured: gaps are frames that were dropped
+  double time = 0;         // seconds of the source
+  std::vector<LiveFace> faces;
+  double detect_ms = 0;      // finding and cropping
+  double answer_ms = 0;      // classifying, waiting for others included
+  double latency_ms = 0;     // from the capture until the overlay is there
+  double fps = 0;            // frames a second that come this far
+  std::int64_t dropped = 0;  // so far
+};
+using LiveFramePtr = std::shared_ptr<const LiveFrame>;
+
+// Where frames go. put() is called from the pipeline's thread, in order.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual bool wants_overlay() const { return false; }
+  // Views keep the frame for a thread of their own; writers write it, and the pipeline waits.
+  virtual void put(const LiveFramePtr& frame) = 0;
+  // After the last frame.
+  virtual void finish() {}
+};
+
+// What a user changes while it runs, from any view.
+struct Controls {
+  std::atomic<bool> paused{false};
+  std::atomic<bool> blur{false};
+  std::atomic<bool> figures{false};  // rate and latency in the overlay
+  std::atomic<bool> recording{false};
+  std::atomic<bool> quit{false};
+};
+
+}  // namespace fer

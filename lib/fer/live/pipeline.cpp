@@ -1,0 +1,126 @@
+#include "fer/live/pipeline.h"
+
+#include <algorithm>
+#include <opencv2/core/utility.hpp>
+#include <utility>
+
+#include "fer/live/draw.h"
+
+namespace fer {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+FollowOptions follow_options(const PipelineOptions& options, const Capture& capture) {
+  FollowOptions follow;
+  follow.every = options.detect_every;
+  // Without a rate to hold every frame is looked at.
+  if (follow.every == 0 && !capture.live() && options.capture.full_speed) follow.every = 1;
+  if (const double fps = capture.fps(); fps > 0) follow.frame_time = 1 / fps;
+  return follow;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(SharedRecognizer& recognizer, const PipelineOptions& options, Controls& controls,
+                   std::vector<Sink*> sinks)
+    : recognizer_(recognizer),
+      controls_(controls),
+      sinks_(std::move(sinks)),
+      capture_(options.capture, controls.paused),
+      detector_(make_following_detector(recognizer.recognizer().make_detector(),
+                                        follow_options(options, capture_))),
+      memory_(recognizer.recognizer(), options.tracker, options.smoother) {
+  wants_overlay_ = std::any_of(sinks_.begin(), sinks_.end(),
+                               [](const Sink* sink) { return sink->wants_overlay(); });
+  // A thread a camera and a thread a client are what fills the cores, not parts of one picture.
+  cv::setNumThreads(1);
+  thread_ = std::thread([this] { run(); });
+}
+
+Pipeline::~Pipeline() {
+  capture_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Pipeline::stop() {
+  capture_.stop();
+  if (thread_.joinable()) thread_.join();
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+Pipeline::Statistics Pipeline::statistics() const {
+  const std::lock_guard lock(mutex_);
+  Statistics now = statistics_;
+  now.dropped = capture_.dropped();
+  now.reconnections = capture_.reconnections();
+  return now;
+}
+
+void Pipeline::run() {
+  try {
+    while (auto captured = capture_.next()) process(std::move(*captured));
+    for (Sink* sink : sinks_) sink->finish();
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+  finished_ = true;
+}
+
+// Of the last second.
+double Pipeline::rate() {
+  const auto now = Clock::now();
+  recent_.push_back(now);
+  while (recent_.size() > 2 && now - recent_.front() > std::chrono::seconds(1)) recent_.pop_front();
+  const double span = std::chrono::duration<double>(now - recent_.front()).count();
+  return span > 0 ? static_cast<double>(recent_.size() - 1) / span : 0;
+}
+
+void Pipeline::process(CapturedFrame captured) {
+  const Recognizer& recognizer = recognizer_.recognizer();
+  auto frame = std::make_shared<LiveFrame>();
+  frame->image = std::move(captured.frame.image);
+  frame->index = captured.frame.index;
+  frame->time = captured.frame.time;
+
+  const auto begin = Clock::now();
+  std::vector<FaceCrop> crops = recognizer.find_faces(frame->image, *detector_);
+  frame->detect_ms = ms_since(begin);
+  const auto found = Clock::now();
+  std::vector<FaceCrop*> pending;
+  for (FaceCrop& crop : crops) pending.push_back(&crop);
+  recognizer_.answer(pending);
+  frame->answer_ms = ms_since(found);
+  std::vector<FaceResult> results;
+  for (FaceCrop& crop : crops) results.push_back(std::move(crop.result));
+  frame->faces = memory_.update(std::move(results), frame->time);
+
+  if (controls_.blur) {
+    for (const LiveFace& face : frame->faces) blur_face(frame->image, face);
+  }
+  frame->dropped = capture_.dropped();
+  frame->fps = rate();
+  if (wants_overlay_) {
+    frame->overlay = frame->image;
+    frame->latency_ms = ms_since(captured.at);
+    draw_overlay(frame->overlay, *frame, recognizer, controls_);
+  }
+  frame->latency_ms = ms_since(captured.at);
+  {
+    const std::lock_guard lock(mutex_);
+    ++statistics_.frames;
+    statistics_.fps = frame->fps;
+    statistics_.faces += static_cast<std::int64_t>(frame->faces.size());
+    statistics_.latency.add(frame->latency_ms);
+    statistics_.detect.add(frame->detect_ms);
+    statistics_.answer.add(frame->answer_ms);
+  }
+  for (Sink* sink : sinks_) sink->put(frame);
+}
+
+}  // namespace fer

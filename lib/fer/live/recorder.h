@@ -1,0 +1,30 @@
+// What the views show as a video file. Only where a user asks for it; controls.recording makes the
+// views say so.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "fer/live/live_frame.h"
+
+namespace fer {
+
+class Recorder : public Sink {
+ public:
+  // fps: of the file; frames are repeated or left out to keep real time. Throws kInput on another
+  // extension than .mp4 and when the file exists already.
+  Recorder(std::filesystem::path path, double fps, Controls& controls);
+  ~Recorder() override;
+  bool wants_overlay() const override { return true; }
+  void put(const LiveFramePtr& frame) override;
+  void finish() override;
+
+ private:
+  struct Writer;
+  std::filesystem::path path_;
+  double fps_;
+  Controls& controls_;
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace fer

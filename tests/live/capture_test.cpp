@@ -1,0 +1,215 @@
+// Sources as the pipeline sees them: files whole or in time, a stream that dies and returns.
+#include "fer/live/capture.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fer/core/file.h"
+#include "fer/core/text.h"
+#include "fer/live/newest_slot.h"
+#include "fer/vision/image_io.h"
+#include "vision/support.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+void write_frames(const TemporaryFolder& folder, int count) {
+  for (int i = 0; i < count; ++i) {
+    write_image(folder / format("%03d.png", i), Image(32, 24, 3, static_cast<std::uint8_t>(i)));
+  }
+}
+
+CaptureOptions options_for(const std::filesystem::path& source) {
+  CaptureOptions options;
+  options.source.source = source.string();
+  options.first_pause = 0.05;
+  return options;
+}
+
+// An MJPEG camera on the network that serves one client at a time and can be switched off.
+class NetworkCamera {
+ public:
+  explicit NetworkCamera(int port = 0) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int yes = 1;
+    ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    REQUIRE(::listen(listener_, 4) == 0);
+    socklen_t size = sizeof(address);
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~NetworkCamera() {
+    stopping_ = true;
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  int port() const { return port_; }
+
+ private:
+  void serve() {
+    const auto jpeg = encode_image(corners(64, 48), ImageFormat::kJpeg);
+    while (!stopping_) {
+      const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (client < 0) return;
+      std::string data =
+          "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+      while (!stopping_ && ::send(client, data.data(), data.size(), MSG_NOSIGNAL) > 0) {
+        data = format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n",
+                      jpeg.size());
+        data.append(jpeg.begin(), jpeg.end());
+        data += "\r\n";
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+      ::close(client);
+    }
+  }
+  int listener_ = -1, port_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("the slot keeps the newest value and counts what nobody took") {
+  NewestSlot<int> slot;
+  slot.put(1);
+  slot.put(2);
+  slot.put(3);
+  CHECK(slot.take() == 3);
+  CHECK(slot.dropped() == 2);
+  CHECK_FALSE(slot.take_within(std::chrono::milliseconds(1)).has_value());
+  slot.put(4);
+  slot.close();
+  slot.put(5);
+  CHECK(slot.take() == 4);
+  CHECK_FALSE(slot.take().has_value());
+}
+
+TEST_CASE("at full speed every frame of a folder comes, in order, and then the end") {
+  const TemporaryFolder folder;
+  write_frames(folder, 12);
+  write_bytes(folder / "005-broken.png", std::vector<std::uint8_t>{1, 2, 3});
+  CaptureOptions options = options_for(folder.path());
+  options.full_speed = true;
+  const std::atomic<bool> paused{false};
+  Capture capture(options, paused);
+  for (int i = 0; i < 12; ++i) {
+    const auto captured = capture.next();
+    REQUIRE(captured);
+    CHECK(captured->frame.index == i);
+    CHECK(captured->frame.image.at(0, 0) == i);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  CHECK_FALSE(capture.next());
+  CHECK(capture.dropped() == 0);
+}
+
+TEST_CASE("in real time frames come when they are due and late ones are dropped and counted") {
+  const TemporaryFolder folder;
+  write_frames(folder, 11);
+  CaptureOptions options = options_for(folder.path());
+  options.source.fps = 20;
+  const std::atomic<bool> paused{false};
+  Capture capture(options, paused);
+  const auto begin = std::chrono::steady_clock::now();
+  std::int64_t taken = 0;
+  while (const auto captured = capture.next()) {
+    const double passed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    CHECK(passed > captured->frame.time - 0.06);
+    ++taken;
+    std::this_thread::sleep_for(std::chrono::milliseconds(120));
+  }
+  CHECK(capture.dropped() > 0);
+  CHECK(taken + capture.dropped() == 11);
+}
+
+TEST_CASE("a file waits while paused and begins again when it loops") {
+  const TemporaryFolder folder;
+  write_frames(folder, 3);
+  CaptureOptions options = options_for(folder.path());
+  options.source.fps = 50;
+  options.loop = true;
+  std::atomic<bool> paused{true};
+  Capture capture(options, paused);
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    paused = false;
+  });
+  double before = -1;
+  std::int64_t last = -1;
+  while (last < 7) {
+    const auto captured = capture.next();
+    REQUIRE(captured);
+    CHECK(captured->frame.time > before);
+    CHECK(captured->frame.index > last);
+    before = captured->frame.time;
+    last = captured->frame.index;
+  }
+  later.join();
+  CHECK(capture.reconnections() == 0);
+}
+
+TEST_CASE("a source that does not exist is an error at once, naming it") {
+  const std::atomic<bool> paused{false};
+  CHECK(message_of([&] {
+          Capture(options_for("/nowhere/clip.mp4"), paused);
+        }).find("/nowhere/clip.mp4") != std::string::npos);
+}
+
+TEST_CASE("a network camera that dies and returns is opened again, and its frames go on") {
+  auto camera = std::make_unique<NetworkCamera>();
+  const int port = camera->port();
+  CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", port));
+  options.source.timeout = 2;
+  const std::atomic<bool> paused{false};
+  Capture capture(options, paused);
+  const auto first = capture.next();
+  REQUIRE(first);
+  CHECK(first->frame.image.width == 64);
+  camera.reset();
+  std::optional<CapturedFrame> last;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (capture.notice().empty() && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(capture.notice().find("127.0.0.1") != std::string::npos);
+  camera = std::make_unique<NetworkCamera>(port);
+  while (capture.reconnections() == 0 && std::chrono::steady_clock::now() < give_up) {
+    last = capture.next();
+  }
+  last = capture.next();
+  REQUIRE(last);
+  CHECK(capture.reconnections() == 1);
+  CHECK(last->frame.index > first->frame.index);
+  CHECK(last->frame.time > first->frame.time);
+  CHECK(capture.notice().empty());
+}
+
+TEST_CASE("stop ends a capture that waits for its source") {
+  auto camera = std::make_unique<NetworkCamera>();
+  CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", camera->port()));
+  options.first_pause = 60;
+  const std::atomic<bool> paused{false};
+  Capture capture(options, paused);
+  REQUIRE(capture.next());
+  camera.reset();
+  while (capture.notice().find("next try") == std::string::npos) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  capture.stop();
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+  while (capture.next()) {
+  }
+}

@@ -1,0 +1,81 @@
+#include "fer/live/following_detector.h"
+
+#include "vision/support.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+// Knows where the face is; counts how often it was asked.
+class Oracle : public FaceDetector {
+ public:
+  Oracle(const Box& truth, int& looks) : truth_(truth), looks_(looks) {}
+  std::string name() const override { return "oracle"; }
+  std::vector<Face> detect(const Image&) override {
+    ++looks_;
+    Face face;
+    face.box = truth_;
+    return {face};
+  }
+
+ private:
+  const Box& truth_;
+  int& looks_;
+};
+
+Image scene(const Box& face) {
+  Image image = corners(640, 480);
+  const Image texture =
+      resize(noise(8, 10, 3, 5), static_cast<int>(face.width), static_cast<int>(face.height));
+  for (int y = 0; y < texture.height; ++y) {
+    for (int x = 0; x < texture.width; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        image.at(static_cast<int>(face.x) + x, static_cast<int>(face.y) + y, c) =
+            texture.at(x, y, c);
+      }
+    }
+  }
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("between two looks a face is followed to where it moves") {
+  Box truth{200, 150, 80, 100};
+  int looks = 0;
+  const auto detector =
+      make_following_detector(std::make_unique<Oracle>(truth, looks), {.every = 5});
+  for (int i = 0; i < 20; ++i) {
+    const auto faces = detector->detect(scene(truth));
+    REQUIRE(faces.size() == 1);
+    CHECK(faces[0].box.x == Approx(truth.x).margin(2.5));
+    CHECK(faces[0].box.y == Approx(truth.y).margin(2.5));
+    truth.x += 6;
+    truth.y -= 2;
+  }
+  CHECK(looks == 4);
+}
+
+TEST_CASE("a face that is no longer there makes the detector look at once") {
+  Box truth{200, 150, 80, 100};
+  int looks = 0;
+  const auto detector =
+      make_following_detector(std::make_unique<Oracle>(truth, looks), {.every = 100});
+  detector->detect(scene(truth));
+  detector->detect(scene(truth));
+  CHECK(looks == 1);
+  truth = {420, 300, 80, 100};
+  const auto faces = detector->detect(scene(truth));
+  CHECK(looks == 2);
+  CHECK(faces.at(0).box == truth);
+}
+
+TEST_CASE("every frame means the detector itself") {
+  Box truth{200, 150, 80, 100};
+  int looks = 0;
+  const auto detector =
+      make_following_detector(std::make_unique<Oracle>(truth, looks), {.every = 1});
+  for (int i = 0; i < 5; ++i) detector->detect(scene(truth));
+  CHECK(looks == 5);
+}
