@@ -39,11 +39,14 @@ need=(
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-objdetect-dev libopencv-videoio-dev
   libopencv-dnn-dev libopencv-dev opencv-data
   libdnnl-dev libonnx-dev libprotobuf-dev
-  libboost-dev libssl-dev
+  libboost-dev libssl-dev libchafa-dev libglib2.0-dev pkg-config
   curl ca-certificates
 )
 if [ "${1:-test}" = test ]; then
-  need+=(catch2 python3 xz-utils)
+  need+=(catch2 python3 xz-utils chromium ffmpeg openssl)
+  # By command: node may come from elsewhere than Debian and bring npm along.
+  command -v node >/dev/null || need+=(nodejs)
+  command -v npm >/dev/null || need+=(npm)
 fi
 
 install_packages() {
@@ -65,5 +68,13 @@ install_packages() {
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# playwright-core, which drives Debian's chromium in the tests of fer-live's page.
+fetch_playwright() {
+  [ -d tests/web/node_modules/playwright-core ] ||
+    npm install --prefix tests/web --no-save --no-package-lock --ignore-scripts --silent >/dev/null 2>&1 ||
+    echo "bootstrap: playwright-core cannot be had from npm; the tests of the web page will be skipped"
+}
+
 install_packages
 fetch_yunet
+if [ "${1:-test}" = test ]; then fetch_playwright; fi

@@ -1,9 +1,12 @@
 // fer-live: the expressions of the faces in front of a camera, now.
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <iostream>
-#include <optional>
+#include <memory>
+#include <set>
 #include <thread>
 
 #include "fer/core/error.h"
@@ -13,6 +16,10 @@
 #include "fer/live/events.h"
 #include "fer/live/pipeline.h"
 #include "fer/live/recorder.h"
+#include "fer/live/terminal_screen.h"
+#include "fer/live/terminal_view.h"
+#include "fer/live/web_server.h"
+#include "fer/live/window_view.h"
 #include "fer/model/find_model.h"
 #include "fer/predict/engine.h"
 #include "options.h"
@@ -24,6 +31,7 @@ using namespace fer::tools;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kExamples =
+    "  fer-live --view web                               this machine's camera, in a browser\n"
     "  fer-live                                          the first camera, in a window or here\n"
     "  fer-live --list-cameras\n"
     "  fer-live --source clip.mp4 --view none --speed max --events -\n"
@@ -37,7 +45,33 @@ struct LiveFlags {
   double duration = 0;
   RecognizerOptions recognizer;
   PipelineOptions pipeline;
+  WebOptions web;
+  std::set<std::string> views;
 };
+
+// "window,web" -> the views; auto: the first that works here.
+std::set<std::string> choose_views(const std::string& wanted) {
+  const std::vector<std::string> known = {"window", "terminal", "web", "none", "auto"};
+  std::set<std::string> views;
+  for (const std::string& name : split(wanted, ',')) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      fail_input("--view " + name + ": one or several of " + join(known, ", ") +
+                 did_you_mean(name, known));
+    }
+    views.insert(name);
+  }
+  if (views.size() > 1 && (views.contains("none") || views.contains("auto"))) {
+    fail_input("--view " + wanted + ": none and auto stand alone");
+  }
+  if (views.contains("auto")) {
+    return {display_works() ? "window" : terminal_exists() ? "terminal" : "web"};
+  }
+  if (views.contains("window") && !display_works()) {
+    fail_input("no window can be opened here (no display): use --view terminal, web or none");
+  }
+  views.erase("none");
+  return views;
+}
 
 LiveFlags parse(int argc, char** argv) {
   LiveFlags flags;
@@ -46,8 +80,9 @@ LiveFlags parse(int argc, char** argv) {
   Options options("fer-live", "Recognises facial expressions live: camera, stream or file.",
                   kExamples);
   options.group("Source");
-  options.add("-s,--source", "source", &source.source,
-              "camera number or device, video file, folder of images, rtsp:// or http:// address");
+  options.add(
+      "-s,--source", "source", &source.source,
+      "camera number or device, video file, folder of images, rtsp:// or http:// address; none");
   options.add("--list-cameras", "", &flags.list_cameras, "names the cameras and ends");
   options.add("--width", "width", &source.width, "pixels asked of a camera; 0: its own choice");
   options.add("--height", "height", &source.height, "pixels asked of a camera");
@@ -78,10 +113,23 @@ LiveFlags parse(int argc, char** argv) {
   options.add("--smooth", "smooth", &flags.pipeline.smoother.time_constant,
               "seconds over which answers are averaged; 0: not at all");
   options.group("Output");
-  options.add("--view", "view", &flags.view, "none");
+  options.add("--view", "view", &flags.view,
+              "window, terminal, web (several: terminal,web), none; auto: the first that works");
   options.add("--events", "events", &flags.events, "JSON line a frame, to a file or - (stdout)");
   options.add("--record", "record", &flags.record, "what the views show, to a new .mp4");
   options.add("--blur-faces", "blur_faces", &flags.blur, "faces are unrecognisable everywhere");
+  options.group("Web");
+  options.add("--host", "host", &flags.web.host,
+              "address to listen on; another than loopback needs TLS or --insecure");
+  options.add("--port", "port", &flags.web.port, "0: any that is free");
+  options.add("--tls-cert", "tls_cert", &flags.web.tls_cert, "certificate chain (PEM)");
+  options.add("--tls-key", "tls_key", &flags.web.tls_key, "its key (PEM)");
+  options.add("--insecure", "insecure", &flags.web.insecure,
+              "faces and token may cross the network unencrypted");
+  options.add("--token-file", "token_file", &flags.web.token_file,
+              "holds a fixed token; default: a new one each start");
+  options.add("--host-name", "host_name", &flags.web.names,
+              "further names under which browsers reach this server");
   options.group("Checks");
   options.add("--bench", "", &flags.bench, "measures rate and latency on the source, without view");
   options.add("--doctor", "", &flags.doctor,
@@ -100,6 +148,10 @@ LiveFlags parse(int argc, char** argv) {
     fail_input("--detect-every " + flags.detect_every + ": auto or a number from 1 to 1000");
   }
   flags.pipeline.detect_every = static_cast<int>(every);
+  if (!flags.bench && !flags.list_cameras && !flags.doctor) flags.views = choose_views(flags.view);
+  if (source.source == "none" && flags.views != std::set<std::string>{"web"}) {
+    fail_input("--source none: only for --view web, where visitors bring their own camera");
+  }
   if (flags.duration < 0) fail_input(format("--duration %g is below 0", flags.duration));
   return flags;
 }
@@ -166,34 +218,84 @@ int live(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is told by write()
 
   // One thread for the engine: batches are small, and the other cores look for faces.
-  SharedRecognizer recognizer(
-      Recognizer(open_classifier(flags.model, 1), flags.recognizer));
+  SharedRecognizer recognizer(Recognizer(open_classifier(flags.model, 1), flags.recognizer));
+  const Recognizer& known = recognizer.recognizer();
   Controls controls;
   controls.blur = flags.blur;
+  std::atomic<std::weak_ptr<Pipeline>> running;
+  ViewHooks hooks;
+  hooks.source = [&] {
+    const auto pipeline = running.load().lock();
+    return pipeline ? pipeline->capture().name() : std::string();
+  };
+  hooks.notice = [&] {
+    const auto pipeline = running.load().lock();
+    return pipeline ? pipeline->capture().notice() : std::string();
+  };
+  hooks.next_camera = [&, camera = flags.pipeline.capture.source.source]() mutable {
+    const std::vector<Camera> cameras = list_cameras();
+    const auto pipeline = running.load().lock();
+    if (cameras.empty() || !pipeline) return;
+    const auto now = std::find_if(cameras.begin(), cameras.end(), [&](const Camera& c) {
+      return camera == c.device || camera == std::to_string(c.index);
+    });
+    camera = (now == cameras.end() || now + 1 == cameras.end() ? cameras.front() : now[1]).device;
+    pipeline->capture().switch_to(camera);
+  };
+
+  // Views are made before the pipeline runs and go after it.
   std::vector<std::unique_ptr<Sink>> sinks;
-  std::optional<Pipeline> pipeline;
-  if (flags.bench) sinks.push_back(std::make_unique<BenchView>());
+  const auto add = [&](auto sink) {
+    auto* raw = sink.get();
+    sinks.push_back(std::move(sink));
+    return raw;
+  };
+  WindowView* window = nullptr;
+  WebServer* web = nullptr;
+  if (flags.bench) add(std::make_unique<BenchView>());
   if (!flags.events.empty()) {
-    sinks.push_back(std::make_unique<EventWriter>(
-        flags.events, [source = flags.pipeline.capture.source.source] { return source; },
-        recognizer.recognizer(), controls));
+    add(std::make_unique<EventWriter>(flags.events, known, controls));
   }
-  if (!flags.record.empty()) {
-    sinks.push_back(std::make_unique<Recorder>(flags.record, 25, controls));
+  if (!flags.record.empty()) add(std::make_unique<Recorder>(flags.record, 25, controls));
+  if (flags.views.contains("web")) {
+    web = add(std::make_unique<WebServer>(recognizer, controls, flags.web));
+    std::cerr << "open " << web->url() << std::endl;
   }
-  std::vector<Sink*> all;
-  for (const auto& sink : sinks) all.push_back(sink.get());
+  if (flags.views.contains("window")) window = add(std::make_unique<WindowView>(controls, hooks));
+  std::cerr << "fer-live names facial expressions, not what a person feels; "
+            << (flags.record.empty() ? "nothing is stored" : "recording to " + flags.record)
+            << std::endl;
+
   install_stop_handler();
   const auto begin = Clock::now();
   const double cpu_before = cpu_seconds();
-  pipeline.emplace(recognizer, flags.pipeline, controls, all);
   const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
-  while (!pipeline->finished() && !stop_requested() && !controls.quit &&
-         (flags.duration == 0 || elapsed() < flags.duration)) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto going_on = [&] {
+    return !stop_requested() && !controls.quit &&
+           (flags.duration == 0 || elapsed() < flags.duration);
+  };
+  // After the stop handler, which it calls: the terminal is given back first.
+  if (flags.views.contains("terminal")) {
+    add(std::make_unique<TerminalView>(known, controls, hooks));
+  }
+  std::vector<Sink*> all;
+  for (const auto& sink : sinks) all.push_back(sink.get());
+
+  std::shared_ptr<Pipeline> pipeline;
+  if (flags.pipeline.capture.source.source != "none") {
+    pipeline = std::make_shared<Pipeline>(recognizer, flags.pipeline, controls, all);
+    running = pipeline;
+    if (web != nullptr) web->watch(pipeline);
+  }
+  while (going_on() && !(pipeline && pipeline->finished())) {
+    if (window != nullptr) {
+      window->step();
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
   }
   const double seconds = elapsed(), cpu = cpu_seconds() - cpu_before;
-  pipeline->stop();
+  if (pipeline) pipeline->stop();
   if (flags.bench) report(pipeline->statistics(), seconds, cpu);
   return stop_requested() ? 130 : 0;
 }

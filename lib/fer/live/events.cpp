@@ -18,10 +18,10 @@ double thousandth(double value) { return std::round(value * 1e3) / 1e3; }
 
 }  // namespace
 
-Json event_json(const LiveFrame& frame, const std::string& source, const Recognizer& recognizer) {
+Json event_json(const LiveFrame& frame, const Recognizer& recognizer) {
   Json line;
   line["schema"] = kLiveSchema;
-  line["source"] = source;
+  line["source"] = frame.source;
   line["frame"] = frame.index;
   line["time"] = thousandth(frame.time);
   line["width"] = frame.image.width;
@@ -46,10 +46,8 @@ std::string event_line(const Json& event) {
   return event.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-EventWriter::EventWriter(const std::string& path, std::function<std::string()> source,
-                         const Recognizer& recognizer, Controls& controls)
+EventWriter::EventWriter(const std::string& path, const Recognizer& recognizer, Controls& controls)
     : path_(path),
-      source_(std::move(source)),
       recognizer_(recognizer),
       controls_(controls),
       file_(path == "-" ? stdout : std::fopen(path.c_str(), "we")) {
@@ -62,7 +60,7 @@ EventWriter::~EventWriter() {
 
 void EventWriter::put(const LiveFramePtr& frame) {
   if (controls_.quit) return;
-  const std::string line = event_line(event_json(*frame, source_(), recognizer_)) + '\n';
+  const std::string line = event_line(event_json(*frame, recognizer_)) + '\n';
   if (std::fwrite(line.data(), 1, line.size(), file_) == line.size() && std::fflush(file_) == 0) {
     return;
   }

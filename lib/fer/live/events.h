@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdio>
-#include <functional>
 #include <string>
 
 #include "fer/live/live_frame.h"
@@ -11,8 +10,7 @@ namespace fer {
 
 inline constexpr const char* kLiveSchema = "fer.live/1";
 
-nlohmann::ordered_json event_json(const LiveFrame& frame, const std::string& source,
-                                  const Recognizer& recognizer);
+nlohmann::ordered_json event_json(const LiveFrame& frame, const Recognizer& recognizer);
 // One line, without a line break; bytes that are no UTF-8 are replaced.
 std::string event_line(const nlohmann::ordered_json& event);
 
@@ -20,16 +18,13 @@ std::string event_line(const nlohmann::ordered_json& event);
 // cleanly (controls.quit); a disk that is full throws kRuntime.
 class EventWriter : public Sink {
  public:
-  // source: the name that stands in the lines, asked for each time. Throws kRuntime when the file
-  // cannot be written.
-  EventWriter(const std::string& path, std::function<std::string()> source,
-              const Recognizer& recognizer, Controls& controls);
+  // Throws kRuntime when the file cannot be written.
+  EventWriter(const std::string& path, const Recognizer& recognizer, Controls& controls);
   ~EventWriter() override;
   void put(const LiveFramePtr& frame) override;
 
  private:
   std::string path_;
-  std::function<std::string()> source_;
   const Recognizer& recognizer_;
   Controls& controls_;
   std::FILE* file_;

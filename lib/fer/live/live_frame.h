@@ -13,6 +13,7 @@
 namespace fer {
 
 struct LiveFrame {
+  std::string source;      // "camera 0", "clip.mp4"
   Image image;             // RGB; faces are unrecognisable in it where that was asked for
   Image overlay;           // the same with boxes, labels and bars; empty when no sink wants it
   std::int64_t index = 0;  // as captured: gaps are frames that were dropped

@@ -84,6 +84,7 @@ double Pipeline::rate() {
 void Pipeline::process(CapturedFrame captured) {
   const Recognizer& recognizer = recognizer_.recognizer();
   auto frame = std::make_shared<LiveFrame>();
+  frame->source = capture_.name();
   frame->image = std::move(captured.frame.image);
   frame->index = captured.frame.index;
   frame->time = captured.frame.time;

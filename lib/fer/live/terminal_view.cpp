@@ -1,0 +1,311 @@
+#include "fer/live/terminal_view.h"
+
+#include <chafa.h>
+#include <langinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <clocale>
+#include <cmath>
+#include <cstdlib>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+#include <thread>
+
+#include "fer/core/log.h"
+#include "fer/core/text.h"
+#include "fer/live/newest_slot.h"
+#include "fer/live/terminal_screen.h"
+#include "fer/vision/annotate.h"
+#include "fer/vision/mat.h"
+
+namespace fer {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kPanelColumns = 34;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string at(int row, int column) { return format("\x1b[%d;%dH", row, column); }
+
+// `text` in so many columns, cut or filled up; ASCII.
+std::string fitted(std::string text, int columns) {
+  text.resize(static_cast<std::size_t>(std::max(0, columns)), ' ');
+  return text;
+}
+
+std::string bar(double value, int columns, bool unicode) {
+  if (!unicode) {
+    const int full = static_cast<int>(std::lround(value * columns));
+    return std::string(static_cast<std::size_t>(full), '#') +
+           std::string(static_cast<std::size_t>(columns - full), '.');
+  }
+  static constexpr const char* kEighths[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int eighths = static_cast<int>(std::lround(value * columns * 8));
+  std::string text;
+  for (int i = 0; i < columns; ++i) {
+    text += eighths >= 8 * (i + 1) ? "█" : eighths > 8 * i ? kEighths[eighths - 8 * i] : " ";
+  }
+  return text;
+}
+
+// What the terminal can show, told from its environment.
+struct Abilities {
+  ChafaPixelMode pixels = CHAFA_PIXEL_MODE_SYMBOLS;
+  ChafaCanvasMode colours = CHAFA_CANVAS_MODE_TRUECOLOR;
+  bool picture = true, colour = true, unicode = true, cursor = true;
+};
+
+Abilities abilities_of(ChafaTermInfo* terminal) {
+  Abilities can;
+  const std::string term = environment("TERM"), colours = environment("COLORTERM");
+  can.cursor = !term.empty() && term != "dumb";
+  std::setlocale(LC_CTYPE, "");
+  can.unicode = std::string(::nl_langinfo(CODESET)) == "UTF-8";
+  can.colour = environment("NO_COLOR").empty();
+  can.picture = can.cursor && can.unicode && can.colour;
+  const bool direct = colours == "truecolor" || colours == "24bit" ||
+                      chafa_term_info_have_seq(terminal, CHAFA_TERM_SEQ_SET_COLOR_FGBG_DIRECT);
+  if (!direct) {
+    can.colours = term.find("256") != std::string::npos ? CHAFA_CANVAS_MODE_INDEXED_256
+                                                        : CHAFA_CANVAS_MODE_INDEXED_16;
+  }
+  if (chafa_term_info_have_seq(terminal, CHAFA_TERM_SEQ_BEGIN_KITTY_IMMEDIATE_IMAGE_V1)) {
+    can.pixels = CHAFA_PIXEL_MODE_KITTY;
+  } else if (chafa_term_info_have_seq(terminal, CHAFA_TERM_SEQ_BEGIN_SIXELS)) {
+    can.pixels = CHAFA_PIXEL_MODE_SIXELS;
+  }
+  return can;
+}
+
+}  // namespace
+
+std::vector<std::string> terminal_panel(const LiveFrame& frame, const Recognizer& recognizer,
+                                        int columns, int rows, bool colour, bool unicode) {
+  std::vector<std::string> lines;
+  const LabelList& labels = recognizer.labels();
+  const auto ink = [&](const Colour& c) {
+    return colour ? format("\x1b[38;2;%d;%d;%dm", c[0], c[1], c[2]) : std::string();
+  };
+  const std::string plain = colour ? "\x1b[0m" : "";
+  if (frame.faces.empty()) lines.push_back(fitted("no face", columns));
+  for (const LiveFace& face : frame.faces) {
+    const Annotation title = annotation(face.shown, recognizer.head(), labels, 0);
+    lines.push_back(ink(title.colour) + (colour ? "\x1b[1m" : "") +
+                    fitted(format("#%d %s", face.id, title.title.c_str()), columns) + plain);
+    for (std::size_t c = 0; c < labels.size() && !face.shown.label.empty(); ++c) {
+      const double p = face.shown.probabilities.at(recognizer.head())[c];
+      lines.push_back(fitted(" " + labels[c], 12) + ink(label_colour(labels[c], c)) +
+                      bar(p, columns - 18, unicode) + plain + format(" %3.0f %%", 100 * p));
+    }
+    lines.push_back(fitted("", columns));
+  }
+  if (lines.size() > static_cast<std::size_t>(std::max(0, rows))) {
+    lines.resize(static_cast<std::size_t>(std::max(0, rows)));
+  }
+  return lines;
+}
+
+struct TerminalView::Impl {
+  Impl(const Recognizer& known_recognizer, Controls& known_controls, ViewHooks known_hooks)
+      : recognizer(known_recognizer),
+        controls(known_controls),
+        hooks(std::move(known_hooks)),
+        info(chafa_term_db_detect(chafa_term_db_get_default(), environ)),
+        can(abilities_of(info)) {
+    if (stderr_is_terminal()) set_log_level(LogLevel::kOff);
+    thread = std::thread([this] { run(); });
+  }
+  ~Impl() {
+    slot.close();
+    thread.join();
+    chafa_term_info_unref(info);
+    set_log_level(LogLevel::kInfo);
+  }
+
+  void run() {
+    LiveFramePtr frame;
+    auto next_draw = Clock::now();
+    // Half a megabyte a picture: a line to another machine gets fewer.
+    const auto interval =
+        std::chrono::milliseconds(environment("SSH_CONNECTION").empty() ? 33 : 80);
+    while (!slot.closed()) {
+      if (auto newer = slot.take_within(std::chrono::milliseconds(100))) frame = *newer;
+      while (const char key = screen.key(0)) press(key);
+      if (Clock::now() < next_draw) continue;
+      next_draw = Clock::now() + interval;
+      if (!draw(frame)) {
+        controls.quit = true;
+        return;
+      }
+    }
+  }
+
+  void press(char key) {
+    switch (key) {
+      case 'q':
+        controls.quit = true;
+        break;
+      case 'p':
+      case ' ':
+        controls.paused = !controls.paused;
+        break;
+      case 'b':
+        controls.blur = !controls.blur;
+        break;
+      case 'f':
+        controls.figures = !controls.figures;
+        break;
+      case 'n':
+        hooks.next_camera();
+        break;
+      default:
+        break;
+    }
+  }
+
+  bool draw(const LiveFramePtr& frame) {
+    const TerminalScreen::Size size = screen.size();
+    std::string out = "\x1b[?2026h";  // shown at once where the terminal can
+    if (size != drawn) out += "\x1b[2J";
+    drawn = size;
+    if (!can.cursor) return draw_line(frame);
+
+    // The panel beside the picture, or below it where the terminal is narrow.
+    const bool beside = size.columns >= 2 * kPanelColumns;
+    const int panel_columns = beside || !can.picture ? kPanelColumns : size.columns;
+    const int text_rows = size.rows - 2;
+    const int picture_columns = beside ? size.columns - kPanelColumns - 1 : size.columns;
+    const int picture_rows = beside ? text_rows : text_rows / 2;
+    const bool picture = can.picture && frame && picture_rows >= 6;
+    const int panel_column = beside && picture ? picture_columns + 2 : 1;
+    const int panel_row = beside || !picture ? 2 : picture_rows + 2;
+
+    out += at(1, 1) + fitted(heading(frame), size.columns);
+    if (picture) out += draw_picture(*frame, size, picture_columns, picture_rows);
+    const int panel_rows = size.rows - panel_row;
+    std::vector<std::string> lines;
+    if (frame) {
+      lines = terminal_panel(*frame, recognizer, std::min(panel_columns, size.columns), panel_rows,
+                             can.colour, can.unicode);
+    }
+    for (int i = 0; i < panel_rows; ++i) {
+      out += at(panel_row + i, panel_column) + "\x1b[K";
+      if (static_cast<std::size_t>(i) < lines.size()) out += lines[static_cast<std::size_t>(i)];
+    }
+    const std::string footing = controls.figures && frame ? figures(*frame) : kKeys;
+    out += at(size.rows, 1) + (can.colour ? "\x1b[2m" : "") + fitted(footing, size.columns) +
+           "\x1b[0m" + at(1, 1) + "\x1b[?2026l";
+    return screen.write(out);
+  }
+
+  // A terminal that cannot move its cursor: a line a second.
+  bool draw_line(const LiveFramePtr& frame) {
+    if (!frame || Clock::now() - last_line < std::chrono::seconds(1)) return true;
+    last_line = Clock::now();
+    std::vector<std::string> words;
+    for (const LiveFace& face : frame->faces) {
+      words.push_back(
+          format("#%d %s", face.id,
+                 annotation(face.shown, recognizer.head(), recognizer.labels(), 0).title.c_str()));
+    }
+    return screen.write(format("%8.1f s  %s\n", frame->time,
+                               words.empty() ? "no face" : join(words, ", ").c_str()));
+  }
+
+  std::string heading(const LiveFramePtr& frame) const {
+    std::string text = hooks.notice();
+    if (text.empty()) text = hooks.source();
+    if (!frame) text += "  waiting for the first frame";
+    if (controls.paused) text += "  paused";
+    if (controls.recording) text += "  [REC]";
+    return " " + text + "  -  facial expressions, not feelings; nothing is stored";
+  }
+
+  static std::string figures(const LiveFrame& frame) {
+    return format(
+        "%.1f frames/s  find %.1f ms  classify %.1f ms  %.1f ms after capture  %lld dropped",
+        frame.fps, frame.detect_ms, frame.answer_ms, frame.latency_ms,
+        static_cast<long long>(frame.dropped));
+  }
+
+  // From the second row on, as large as fits.
+  std::string draw_picture(const LiveFrame& frame, const TerminalScreen::Size& size, int columns,
+                           int rows) {
+    const double scale =
+        std::min(static_cast<double>(columns * size.cell_width) / frame.image.width,
+                 static_cast<double>(rows * size.cell_height) / frame.image.height);
+    columns = std::clamp(static_cast<int>(frame.image.width * scale / size.cell_width), 1, columns);
+    rows = std::clamp(static_cast<int>(frame.image.height * scale / size.cell_height), 1, rows);
+    const bool symbols = can.pixels == CHAFA_PIXEL_MODE_SYMBOLS;
+    cv::Mat small;
+    cv::resize(as_mat(frame.image), small,
+               symbols ? cv::Size(columns, 2 * rows)
+                       : cv::Size(columns * size.cell_width, rows * size.cell_height),
+               0, 0, cv::INTER_AREA);
+    for (const LiveFace& face : frame.faces) {
+      const Box& box = face.shown.face.box;
+      const double x = static_cast<double>(small.cols) / frame.image.width;
+      const double y = static_cast<double>(small.rows) / frame.image.height;
+      const Colour c = annotation(face.shown, recognizer.head(), recognizer.labels(), 0).colour;
+      cv::rectangle(small,
+                    cv::Rect(cv::Point(static_cast<int>(box.x * x), static_cast<int>(box.y * y)),
+                             cv::Point(static_cast<int>((box.x + box.width) * x),
+                                       static_cast<int>((box.y + box.height) * y))),
+                    {double(c[0]), double(c[1]), double(c[2])}, symbols ? 1 : 3);
+    }
+
+    // Four bytes a pixel: libchafa 1.12 takes rows of whole 32-bit words alone.
+    cv::cvtColor(small, small, cv::COLOR_RGB2RGBA);
+    ChafaSymbolMap* halves = chafa_symbol_map_new();
+    chafa_symbol_map_add_by_tags(halves, CHAFA_SYMBOL_TAG_VHALF);
+    ChafaCanvasConfig* config = chafa_canvas_config_new();
+    chafa_canvas_config_set_geometry(config, columns, rows);
+    chafa_canvas_config_set_cell_geometry(config, size.cell_width, size.cell_height);
+    chafa_canvas_config_set_pixel_mode(config, can.pixels);
+    chafa_canvas_config_set_canvas_mode(config, can.colours);
+    chafa_canvas_config_set_symbol_map(config, halves);
+    chafa_canvas_config_set_work_factor(config, 1.0f);
+    ChafaCanvas* canvas = chafa_canvas_new(config);
+    chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGBA8_UNASSOCIATED, small.data, small.cols,
+                                 small.rows, static_cast<int>(small.step));
+    GString* printed = chafa_canvas_print(canvas, info);
+    std::string text(printed->str, printed->len);
+    g_string_free(printed, TRUE);
+    chafa_canvas_unref(canvas);
+    chafa_canvas_config_unref(config);
+    chafa_symbol_map_unref(halves);
+
+    if (!symbols) return at(2, 1) + text;
+    std::string out;
+    int row = 2;
+    for (const std::string& line : split(text, '\n')) out += at(row++, 1) + line;
+    return out + "\x1b[0m";
+  }
+
+  const Recognizer& recognizer;
+  Controls& controls;
+  ViewHooks hooks;
+  ChafaTermInfo* info;
+  Abilities can;
+  TerminalScreen screen;
+  TerminalScreen::Size drawn{0, 0, 0, 0};
+  Clock::time_point last_line{};
+  NewestSlot<LiveFramePtr> slot;
+  std::thread thread;
+};
+
+TerminalView::TerminalView(const Recognizer& recognizer, Controls& controls, ViewHooks hooks)
+    : impl_(std::make_unique<Impl>(recognizer, controls, std::move(hooks))) {}
+
+TerminalView::~TerminalView() = default;
+
+void TerminalView::put(const LiveFramePtr& frame) { impl_->slot.put(frame); }
+
+}  // namespace fer

@@ -1,0 +1,358 @@
+// The page of fer-live: shows what the server says, sends what the visitor allows, keeps nothing.
+'use strict';
+
+const $ = (id) => document.getElementById(id);
+const state = {mode: 'server', labels: [], settings: {}, points: [], result: null};
+const colourOf = (label) => (state.labels.find((l) => l.name === label) || {colour: '#888888'}).colour;
+
+// ---- the server --------------------------------------------------------------------------------
+
+async function call(path, options = {}) {
+  const reply = await fetch(path, {credentials: 'same-origin', ...options});
+  if (reply.status === 401) $('locked').open || $('locked').showModal();
+  const body = await reply.json().catch(() => ({error: reply.statusText}));
+  if (!reply.ok) throw new Error(body.error || reply.statusText);
+  return body;
+}
+
+// The token is exchanged for a cookie that scripts cannot read, and leaves the address bar.
+async function openSession() {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (!token) return;
+  history.replaceState(null, '', location.pathname);
+  await call('/api/session', {method: 'POST', headers: {Authorization: 'Bearer ' + token}});
+}
+
+function say(text, bad = false) {
+  $('state').textContent = text;
+  $('state').classList.toggle('bad', bad);
+}
+
+async function refresh() {
+  let status;
+  try {
+    status = await call('/api/status');
+  } catch (error) {
+    say(error instanceof TypeError ? 'the server is not there' : error.message, true);
+    return;
+  }
+  if (!state.labels.length) {
+    state.labels = status.labels;
+    for (const label of status.labels) {
+      const item = document.createElement('li');
+      item.append(Object.assign(document.createElement('b')), label.name);
+      item.firstChild.style.background = label.colour;
+      $('legend').append(item);
+    }
+    $('about').textContent = `fer ${status.version} (${status.commit}), model ${status.architecture}, ` +
+        status.detector + (status.uncertain_below > 0 ? `; "uncertain" below ${Math.round(100 * status.uncertain_below)} %` : '');
+  }
+  state.settings = status.settings;
+  for (const key of ['blur', 'figures', 'paused']) $('set-' + key).checked = status.settings[key];
+  $('recording').hidden = !status.recording;
+  state.camera = status.camera;
+  if (state.mode === 'server') {
+    const camera = status.camera;
+    if (!camera) say('this server has no camera of its own');
+    else if (camera.notice) say(camera.notice, true);
+    else if (camera.ended) say(camera.name + ' has ended');
+    else if (status.settings.paused) say(camera.name + ' is paused');
+    else say(camera.name);
+  }
+}
+
+// ---- what is seen ------------------------------------------------------------------------------
+
+function show(result) {
+  state.result = result;
+  const faces = result.faces.map((face, i) => ({
+    id: face.id || i + 1,
+    box: face.box,
+    label: 'smoothed_label' in face ? face.smoothed_label : face.label,
+    confidence: 'smoothed_confidence' in face ? face.smoothed_confidence : face.confidence,
+    probabilities: face.smoothed_probabilities || face.probabilities,
+    uncertain: 'smoothed_uncertain' in face ? face.smoothed_uncertain : face.uncertain,
+    issues: face.issues,
+  }));
+  showRows(faces);
+  if (state.mode !== 'picture') {
+    state.points.push({at: performance.now(), id: faces.length ? faces[0].id : 0,
+                       p: faces.length && faces[0].label ? faces[0].probabilities : null});
+  }
+  drawOverlay(faces);
+}
+
+const caption = (face) => !face.label ? face.issues.join(', ') :
+    `${face.uncertain ? 'uncertain' : face.label} ${Math.round(100 * face.confidence)} %`;
+
+// Rows are kept and changed, so that the bars glide and the page stays quick.
+function showRows(faces) {
+  const rows = $('rows');
+  while (rows.children.length > faces.length) rows.lastChild.remove();
+  while (rows.children.length < faces.length) rows.append(makeRow());
+  faces.forEach((face, i) => {
+    const [number, name, bars] = rows.children[i].children;
+    number.textContent = '#' + face.id;
+    name.firstChild.textContent = face.label ? (face.uncertain ? 'uncertain' : face.label) : 'no answer';
+    name.firstChild.style.color = face.label && !face.uncertain ? colourOf(face.label) : '';
+    name.lastChild.textContent = face.label ? Math.round(100 * face.confidence) + ' %' : face.issues.join(', ');
+    state.labels.forEach((label, c) => {
+      const p = face.probabilities[label.name] || 0;
+      bars.children[c].children[1].firstChild.style.width = (100 * p).toFixed(1) + '%';
+      bars.children[c].children[2].textContent = Math.round(100 * p) + ' %';
+    });
+  });
+  $('no-face').hidden = faces.length > 0;
+  rows.parentElement.hidden = faces.length === 0;
+}
+
+function makeRow() {
+  const make = (tag, ...children) => {
+    const element = document.createElement(tag);
+    element.append(...children);
+    return element;
+  };
+  const bars = state.labels.map((label) => {
+    const fill = make('b');
+    fill.style.background = label.colour;
+    const bar = make('div', make('span', label.name), make('i', fill), make('span'));
+    bar.className = 'bar';
+    return bar;
+  });
+  return make('tr', make('td'), make('td', make('strong'), make('small')), make('td', ...bars));
+}
+
+// Boxes over the visitor's own camera or picture; the server draws its own.
+function drawOverlay(faces) {
+  const canvas = $('overlay');
+  const context = canvas.getContext('2d');
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = canvas.clientWidth * ratio;
+  canvas.height = canvas.clientHeight * ratio;
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (state.mode === 'server' || !state.result) return;
+  const {width, height} = state.result;
+  const view = state.mode === 'own' ? $('own-view') : $('picture-view');
+  const scale = Math.min(view.clientWidth / width, view.clientHeight / height) * ratio;
+  const left = (canvas.width - width * scale) / 2;
+  const top = (view.offsetTop + view.clientHeight / 2) * ratio - height * scale / 2;
+  const mirrored = state.mode === 'own' && $('set-mirror').checked;
+  const size = 15 * ratio;
+  context.font = `600 ${size}px system-ui, sans-serif`;
+  context.textBaseline = 'middle';
+  for (const face of faces) {
+    const [x, y, w, h] = face.box;
+    const drawnX = left + (mirrored ? width - x - w : x) * scale;
+    const drawnY = top + y * scale;
+    if ($('set-blur').checked) {
+      pixelate(context, view, [x, y, w, h], [drawnX, drawnY, w * scale, h * scale],
+               (view.videoWidth || view.naturalWidth) / width);
+    }
+    const colour = face.label && !face.uncertain ? colourOf(face.label) : '#9a9a9a';
+    context.lineWidth = 3 * ratio;
+    context.strokeStyle = colour;
+    context.strokeRect(drawnX, drawnY, w * scale, h * scale);
+    const text = `#${face.id} ${caption(face)}`;
+    const wide = context.measureText(text).width + size;
+    const textX = Math.max(0, Math.min(drawnX, canvas.width - wide));
+    const textY = Math.max(0, drawnY - size * 1.7);
+    context.fillStyle = '#000c';
+    context.fillRect(textX, textY, wide, size * 1.6);
+    context.fillStyle = colour;
+    context.fillRect(textX, textY, size * .3, size * 1.6);
+    context.fillStyle = '#fff';
+    context.fillText(text, textX + size * .6, textY + size * .85);
+  }
+}
+
+const mosaic = document.createElement('canvas');
+function pixelate(context, view, [x, y, w, h], target, zoom) {
+  mosaic.width = mosaic.height = 8;
+  const small = mosaic.getContext('2d');
+  small.drawImage(view, x * zoom, y * zoom, w * zoom, h * zoom, 0, 0, 8, 8);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(mosaic, ...target);
+}
+
+function drawTimeline() {
+  const canvas = $('timeline');
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = canvas.clientWidth * ratio;
+  canvas.height = canvas.clientHeight * ratio;
+  const context = canvas.getContext('2d');
+  const now = performance.now();
+  const span = 60000;
+  while (state.points.length && now - state.points[0].at > span) state.points.shift();
+  const last = state.points[state.points.length - 1];
+  $('time-of').textContent = last && last.id ? `of face #${last.id}` : '';
+  state.points.forEach((point, i) => {
+    if (!point.p) return;
+    const next = state.points[i + 1];
+    const from = canvas.width * (1 - (now - point.at) / span);
+    const until = canvas.width * (1 - (now - (next ? Math.min(next.at, point.at + 1500) : now)) / span);
+    let y = canvas.height;
+    for (const label of state.labels) {
+      const tall = canvas.height * (point.p[label.name] || 0);
+      context.fillStyle = label.colour;
+      context.fillRect(from, y - tall, Math.max(until - from, 1) + .6, tall);
+      y -= tall;
+    }
+  });
+}
+
+// ---- three places to look ----------------------------------------------------------------------
+
+let events = null, socket = null, camera = null, sentAt = 0;
+
+function stopAll() {
+  if (events) events.close();
+  if (socket) socket.close();
+  if (camera) camera.getTracks().forEach((track) => track.stop());
+  events = socket = camera = null;
+  $('server-view').removeAttribute('src');
+  $('own-view').srcObject = null;
+}
+
+function hint(text) {
+  $('hint').textContent = text;
+  $('hint').hidden = !text;
+}
+
+async function look(mode) {
+  stopAll();
+  state.mode = mode;
+  state.points = [];
+  state.result = null;
+  for (const tab of document.querySelectorAll('nav button')) {
+    tab.setAttribute('aria-selected', tab.dataset.mode === mode);
+  }
+  $('server-view').hidden = mode !== 'server';
+  $('own-view').hidden = mode !== 'own';
+  $('picture-view').hidden = true;
+  $('drop').hidden = mode !== 'picture';
+  $('drop').classList.remove('small');
+  hint('');
+  showRows([]);
+  drawOverlay([]);
+  if (mode === 'server') await lookAtServer();
+  if (mode === 'own') await lookAtOwnCamera();
+  if (mode === 'picture') say('');
+}
+
+async function lookAtServer() {
+  await refresh();
+  if (!state.camera) {
+    hint('This server has no camera of its own. Use yours, or drop a picture.');
+    return;
+  }
+  $('server-view').src = '/stream.mjpg';
+  events = new EventSource('/api/events');
+  events.onmessage = (event) => show(JSON.parse(event.data));
+}
+
+async function lookAtOwnCamera() {
+  if (!navigator.mediaDevices) {
+    hint('Browsers give a camera only to https pages and to localhost.');
+    return;
+  }
+  try {
+    camera = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+  } catch (error) {
+    hint('No camera: ' + error.message);
+    return;
+  }
+  if (state.mode !== 'own') return stopAll();
+  const video = $('own-view');
+  video.srcObject = camera;
+  video.classList.toggle('mirror', $('set-mirror').checked);
+  await video.play();
+  socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+  socket.onopen = () => { say('my camera'); send(); };
+  socket.onclose = () => { if (state.mode === 'own') say('the connection was closed', true); };
+  socket.onmessage = (event) => {
+    const reply = JSON.parse(event.data);
+    if (reply.type === 'result') {
+      show(reply);
+      say(`my camera, answered in ${Math.round(performance.now() - sentAt)} ms`);
+    } else if (reply.type === 'error') {
+      say(reply.error, true);
+    }
+    // One frame is on its way at a time, and no more than were asked for.
+    const wait = 1000 / $('set-rate').value - (performance.now() - sentAt);
+    setTimeout(send, Math.max(0, wait));
+  };
+}
+
+const frame = document.createElement('canvas');
+function send() {
+  const video = $('own-view');
+  if (!socket || socket.readyState !== WebSocket.OPEN) return;
+  if (!video.videoWidth) return setTimeout(send, 50);
+  const scale = Math.min(1, 640 / Math.max(video.videoWidth, video.videoHeight));
+  frame.width = Math.round(video.videoWidth * scale);
+  frame.height = Math.round(video.videoHeight * scale);
+  frame.getContext('2d').drawImage(video, 0, 0, frame.width, frame.height);
+  const to = socket;
+  frame.toBlob((blob) => {
+    if (to.readyState !== WebSocket.OPEN) return;
+    sentAt = performance.now();
+    to.send(blob);
+  }, 'image/jpeg', .8);
+}
+
+async function lookAtPicture(file) {
+  if (!file) return;
+  if (state.mode !== 'picture') await look('picture');
+  const view = $('picture-view');
+  say('looking …');
+  try {
+    const result = await call('/api/analyze', {method: 'POST', body: file});
+    URL.revokeObjectURL(view.src);
+    view.src = URL.createObjectURL(file);
+    await view.decode();
+    view.hidden = false;
+    $('drop').classList.add('small');
+    show(result);
+    const n = result.faces.length;
+    say(n === 0 ? 'no face' : n === 1 ? '1 face' : n + ' faces');
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+// ---- the visitor -------------------------------------------------------------------------------
+
+for (const tab of document.querySelectorAll('nav button')) tab.onclick = () => look(tab.dataset.mode);
+for (const key of ['blur', 'figures', 'paused']) {
+  $('set-' + key).onchange = async (event) => {
+    try {
+      await call('/api/settings', {method: 'POST', body: JSON.stringify({[key]: event.target.checked})});
+    } catch (error) {
+      say(error.message, true);
+    }
+    await refresh();
+  };
+}
+$('set-mirror').onchange = () => $('own-view').classList.toggle('mirror', $('set-mirror').checked);
+$('set-rate').oninput = () => { $('rate-value').textContent = $('set-rate').value; };
+$('file').onchange = () => lookAtPicture($('file').files[0]);
+for (const name of ['dragover', 'dragleave', 'drop']) {
+  addEventListener(name, (event) => {
+    event.preventDefault();
+    $('drop').classList.toggle('over', name === 'dragover');
+    if (name === 'drop') lookAtPicture(event.dataTransfer.files[0]);
+  });
+}
+$('locked').addEventListener('cancel', (event) => event.preventDefault());
+
+(async () => {
+  try {
+    await openSession();
+  } catch (error) {
+    say(error.message, true);
+    return;
+  }
+  await look('server');
+  setInterval(refresh, 2000);
+  setInterval(drawTimeline, 200);
+})();

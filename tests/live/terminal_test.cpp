@@ -1,0 +1,162 @@
+// The terminal as the view leaves it: each case runs in a child process on a pseudo-terminal.
+#include <pty.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <thread>
+
+#include "fer/core/text.h"
+#include "fer/live/terminal_screen.h"
+#include "fer/live/terminal_view.h"
+#include "vision/support.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+constexpr const char* kBack = "\x1b[?25h\x1b[?1049l";  // cursor and the user's own screen
+
+struct Session {
+  std::string output;
+  int status = 0;
+  bool restored = false;  // echo and line mode are as they were
+};
+
+// keys: typed as soon as the screen was taken.
+Session on_terminal(const std::function<void()>& body, const std::string& keys = "",
+                    int columns = 100, int rows = 30) {
+  winsize size{};
+  size.ws_col = static_cast<unsigned short>(columns);
+  size.ws_row = static_cast<unsigned short>(rows);
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::setenv("TERM", "xterm-256color", 1);
+    ::setenv("COLORTERM", "truecolor", 1);
+    ::setenv("LC_ALL", "C.UTF-8", 1);
+    ::unsetenv("NO_COLOR");
+    for (const int number : {SIGSEGV, SIGABRT, SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+    body();
+    ::_exit(0);
+  }
+  Session session;
+  char buffer[65536];
+  bool typed = false;
+  for (ssize_t got; (got = ::read(terminal, buffer, sizeof(buffer))) > 0;) {
+    session.output.append(buffer, static_cast<std::size_t>(got));
+    if (!typed && session.output.find("\x1b[?1049h") != std::string::npos) {
+      typed = ::write(terminal, keys.data(), keys.size()) >= 0;
+    }
+  }
+  termios after{};
+  ::tcgetattr(terminal, &after);
+  session.restored = (after.c_lflag & ICANON) != 0 && (after.c_lflag & ECHO) != 0;
+  ::waitpid(child, &session.status, 0);
+  ::close(terminal);
+  return session;
+}
+
+Recognizer tone_recognizer() {
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  return Recognizer(std::make_unique<ToneClassifier>(), options);
+}
+
+LiveFrame frame_with_face() {
+  LiveFrame frame;
+  frame.image = corners(320, 240);
+  LiveFace face;
+  face.id = 7;
+  face.shown.face.box = {100, 60, 80, 100};
+  face.shown.probabilities["tone"] = {0.125f, 0.125f, 0.75f};
+  face.shown.label = "bright";
+  face.shown.confidence = 0.75f;
+  face.shown.uncertain = false;
+  frame.faces.push_back(face);
+  return frame;
+}
+
+}  // namespace
+
+TEST_CASE("the terminal is given back at the end, on Ctrl-C, on a kill and on a crash") {
+  const std::function<void()> endings[] = {[] {},
+                                           [] { ::raise(SIGINT); },
+                                           [] { ::raise(SIGTERM); },
+                                           [] { ::raise(SIGSEGV); },
+                                           [] { std::abort(); },
+                                           [] { ::raise(SIGHUP); }};
+  for (const auto& ending : endings) {
+    const Session session = on_terminal([&] {
+      TerminalScreen screen;
+      screen.write("picture");
+      ending();
+    });
+    CHECK_THAT(session.output, Catch::Contains("picture"));
+    CHECK(session.output.rfind(kBack) != std::string::npos);
+    CHECK(session.output.rfind(kBack) > session.output.find("picture"));
+    CHECK(session.restored);
+  }
+}
+
+TEST_CASE("without a terminal the view says so") {
+  // A session of its own has no terminal.
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setsid();
+    const std::string message = message_of([] { TerminalScreen screen; });
+    [[maybe_unused]] const ssize_t done = ::write(ends[1], message.data(), message.size());
+    ::_exit(terminal_exists() ? 1 : 0);
+  }
+  ::close(ends[1]);
+  char buffer[256];
+  const ssize_t got = ::read(ends[0], buffer, sizeof(buffer));
+  ::close(ends[0]);
+  int status = 1;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+  CHECK_THAT(std::string(buffer, static_cast<std::size_t>(std::max<ssize_t>(0, got))),
+             Catch::Contains("--view window, web or none"));
+}
+
+TEST_CASE("the view draws half blocks in true colour, the panel and the keys, and q ends it") {
+  const Session session = on_terminal(
+      [] {
+        const Recognizer recognizer = tone_recognizer();
+        Controls controls;
+        TerminalView view(recognizer, controls,
+                          {[] {}, [] { return "camera 0"; }, [] { return ""; }});
+        const auto frame = std::make_shared<LiveFrame>(frame_with_face());
+        for (int i = 0; i < 200 && !controls.quit; ++i) {
+          view.put(frame);
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+        if (!controls.quit) ::abort();
+      },
+      "fq");
+  CHECK(session.status == 0);
+  CHECK_THAT(session.output, Catch::Contains("\x1b[38;2;"));
+  CHECK((session.output.find("▄") != std::string::npos ||
+         session.output.find("▀") != std::string::npos));
+  CHECK_THAT(session.output, Catch::Contains("#7 bright 75 %") && Catch::Contains("camera 0") &&
+                                 Catch::Contains(kBack));
+}
+
+TEST_CASE("the panel's bars are as long as the probabilities, and it keeps to its rows") {
+  const Recognizer recognizer = tone_recognizer();
+  const LiveFrame frame = frame_with_face();
+  const auto lines = terminal_panel(frame, recognizer, 34, 20, false, false);
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[0] == "#7 bright 75 %                    ");
+  CHECK(lines[1] == " dark       ##..............  12 %");
+  CHECK(lines[3] == " bright     ############....  75 %");
+  CHECK(terminal_panel(frame, recognizer, 34, 2, false, false).size() == 2);
+  CHECK(trim(terminal_panel(LiveFrame{}, recognizer, 34, 20, false, false).at(0)) == "no face");
+}

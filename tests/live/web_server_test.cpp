@@ -1,0 +1,479 @@
+// The server as its clients meet it, over real sockets: the good ones and the hostile ones.
+#include "fer/live/web_server.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "fer/core/text.h"
+#include "fer/vision/image_io.h"
+#include "support/program.h"
+#include "vision/support.h"
+
+using namespace fer;
+using namespace fer::test;
+using Json = nlohmann::json;
+
+namespace {
+
+// A server with a classifier of tones and short limits.
+struct TestServer {
+  static RecognizerOptions recognizer_options() {
+    RecognizerOptions options;
+    options.detector.kind = "haar";
+    return options;
+  }
+  static WebOptions web_options() {
+    WebOptions options;
+    options.port = 0;
+    return options;
+  }
+  static WebLimits short_limits() {
+    WebLimits limits;
+    limits.header_seconds = 0.4;
+    limits.body_seconds = 0.6;
+    limits.idle_seconds = 20;
+    limits.body_bytes = 200'000;
+    limits.frame_bytes = 100'000;
+    limits.body_pixels = 1'000'000;
+    limits.frame_pixels = 1'000'000;
+    limits.clients = 12;
+    return limits;
+  }
+  explicit TestServer(const WebLimits& limits = short_limits())
+      : recognizer(Recognizer(std::make_unique<ToneClassifier>(), recognizer_options())),
+        server(recognizer, controls, web_options(), limits) {
+    const std::string url = server.url();
+    port = std::stoi(url.substr(url.rfind(':') + 1));
+    token = url.substr(url.find("token=") + 6);
+  }
+  SharedRecognizer recognizer;
+  Controls controls;
+  WebServer server;
+  int port = 0;
+  std::string token;
+};
+
+class Client {
+ public:
+  explicit Client(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  }
+  ~Client() { ::close(socket_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  bool send(const std::string& data) {
+    return connected_ && ::send(socket_, data.data(), data.size(), MSG_NOSIGNAL) ==
+                             static_cast<ssize_t>(data.size());
+  }
+  // What comes until `wanted` bytes are there, the server closes, or time is up.
+  std::string receive(std::size_t wanted = SIZE_MAX, int milliseconds = 20000) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    while (rest_.size() < wanted && !closed_) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                            until - std::chrono::steady_clock::now())
+                            .count();
+      pollfd ready{socket_, POLLIN, 0};
+      if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) break;
+      char buffer[65536];
+      const ssize_t got = ::recv(socket_, buffer, sizeof(buffer), 0);
+      if (got <= 0) closed_ = true;
+      if (got > 0) rest_.append(buffer, static_cast<std::size_t>(got));
+    }
+    const std::string taken = rest_.substr(0, wanted);
+    rest_.erase(0, taken.size());
+    return taken;
+  }
+  bool closed() const { return closed_; }
+
+  // One HTTP exchange on the connection, by Content-Length.
+  struct Reply {
+    int status = 0;
+    std::string header, body;
+  };
+  Reply exchange(const std::string& request) {
+    send(request);
+    return reply();
+  }
+  Reply reply() {
+    std::string header;
+    while (header.find("\r\n\r\n") == std::string::npos) {
+      const std::string byte = receive(1);
+      if (byte.empty()) return {};
+      header += byte;
+    }
+    Reply result;
+    result.header = header;
+    result.status = std::stoi(header.substr(9, 3));
+    const auto length = to_lower(header).find("content-length: ");
+    if (length != std::string::npos) result.body = receive(std::stoul(header.substr(length + 16)));
+    return result;
+  }
+
+  // WebSocket.
+  Reply upgrade(const TestServer& server, const std::string& extra) {
+    return exchange(
+        format("GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+               server.port, extra.c_str()));
+  }
+  bool send_frame(const std::string& data, int opcode = 2) {
+    std::string frame(1, static_cast<char>(0x80 | opcode));
+    // The shortest form that holds the length, as the standard demands.
+    const int bytes = data.size() < 126 ? 0 : data.size() < 65536 ? 2 : 8;
+    frame += static_cast<char>(0x80 | (bytes == 0 ? data.size() : bytes == 2 ? 126 : 127));
+    for (int shift = 8 * bytes - 8; shift >= 0; shift -= 8) {
+      frame += static_cast<char>(static_cast<std::uint64_t>(data.size()) >> shift);
+    }
+    return send(frame + std::string(4, '\0') + data);  // a mask of zeros
+  }
+  // The next text message; null at the end.
+  Json message() {
+    for (;;) {
+      const std::string head = receive(2);
+      if (head.size() < 2) return nullptr;
+      std::size_t length = static_cast<unsigned char>(head[1]) & 0x7F;
+      if (length >= 126) {
+        const std::string more = receive(length == 126 ? 2 : 8);
+        length = 0;
+        for (const char c : more) length = length << 8 | static_cast<unsigned char>(c);
+      }
+      const std::string data = receive(length);
+      if ((head[0] & 0xF) == 8) return nullptr;
+      if ((head[0] & 0xF) == 1) return Json::parse(data);
+    }
+  }
+
+ private:
+  int socket_;
+  bool connected_ = false, closed_ = false;
+  std::string rest_;
+};
+
+std::string get(const TestServer& server, const std::string& path, const std::string& extra = "") {
+  return format("GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path.c_str(), server.port,
+                extra.c_str());
+}
+std::string post(const TestServer& server, const std::string& path, const std::string& body,
+                 const std::string& extra) {
+  return format("POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %zu\r\n%s\r\n",
+                path.c_str(), server.port, body.size(), extra.c_str()) +
+         body;
+}
+std::string bearer(const TestServer& server) {
+  return "Authorization: Bearer " + server.token + "\r\n";
+}
+std::string jpeg(int width = 160, int height = 120) {
+  const auto bytes = encode_image(corners(width, height), ImageFormat::kJpeg);
+  return {bytes.begin(), bytes.end()};
+}
+// A PNG whose header promises 40000 x 40000 pixels.
+std::string bomb() {
+  const auto bytes = encode_image(corners(8, 8), ImageFormat::kPng);
+  std::string data(bytes.begin(), bytes.end());
+  for (const std::size_t at : {16u, 20u}) data.replace(at, 4, std::string("\0\0\x9C\x40", 4));
+  return data;
+}
+bool good_client_is_served(const TestServer& server) {
+  Client client(server.port);
+  const auto reply = client.exchange(post(server, "/api/analyze", jpeg(), bearer(server)));
+  return reply.status == 200 && Json::parse(reply.body)["schema"] == "fer.prediction/1";
+}
+
+}  // namespace
+
+TEST_CASE("/healthz and the page are open, everything else needs the token") {
+  TestServer server;
+  Client client(server.port);
+  CHECK(client.exchange(get(server, "/healthz")).body == "ok\n");
+  const auto page = client.exchange(get(server, "/"));
+  CHECK(page.status == 200);
+  CHECK_THAT(page.body, Catch::Contains("fer-live"));
+  CHECK_THAT(page.header, Catch::Contains("Content-Security-Policy: default-src 'none'") &&
+                              Catch::Contains("nosniff") && Catch::Contains("no-store"));
+  CHECK(page.header.find("Access-Control-Allow-Origin") == std::string::npos);
+  for (const char* path : {"/api/status", "/metrics", "/api/events", "/stream.mjpg", "/nothing"}) {
+    INFO(path);
+    CHECK(Client(server.port).exchange(get(server, path)).status == 401);
+  }
+  const auto status = Client(server.port).exchange(get(server, "/api/status", bearer(server)));
+  CHECK(Json::parse(status.body)["labels"].size() == 3);
+  CHECK(Client(server.port).exchange(get(server, "/nothing", bearer(server))).status == 404);
+}
+
+TEST_CASE("a session is opened by the token, and its cookie needs an Origin to change things") {
+  TestServer server;
+  CHECK(Client(server.port).exchange(post(server, "/api/session", "", "")).status == 401);
+  const auto reply = Client(server.port).exchange(post(server, "/api/session", "", bearer(server)));
+  REQUIRE(reply.status == 200);
+  const auto at = reply.header.find("Set-Cookie: ") + 12;
+  const std::string cookie =
+      "Cookie: " + reply.header.substr(at, reply.header.find(';', at) - at) + "\r\n";
+  const std::string origin = format("Origin: http://127.0.0.1:%d\r\n", server.port);
+  CHECK(Client(server.port).exchange(get(server, "/api/status", cookie)).status == 200);
+  const std::string blur = R"({"blur": true})";
+  CHECK(Client(server.port).exchange(post(server, "/api/settings", blur, cookie)).status == 403);
+  CHECK_FALSE(server.controls.blur);
+  CHECK(Client(server.port).exchange(post(server, "/api/settings", blur, cookie + origin)).status ==
+        200);
+  CHECK(server.controls.blur);
+  CHECK(
+      Client(server.port)
+          .exchange(post(server, "/api/settings", blur, cookie + "Origin: http://evil.example\r\n"))
+          .status == 403);
+  CHECK(Client(server.port).upgrade(server, cookie).status == 403);
+  CHECK(Client(server.port).upgrade(server, cookie + origin).status == 101);
+  CHECK(Client(server.port).upgrade(server, "").status == 401);
+}
+
+TEST_CASE("settings that are none are refused as a whole") {
+  TestServer server;
+  for (const char* body :
+       {"", "[]", "{\"blur\": 1}", "{\"blur\": true, \"volume\": 3}", "{\"blur\""}) {
+    CHECK(
+        Client(server.port).exchange(post(server, "/api/settings", body, bearer(server))).status ==
+        400);
+  }
+  CHECK_FALSE(server.controls.blur);
+}
+
+TEST_CASE("a picture is analysed, and a broken one gets a reason") {
+  TestServer server;
+  CHECK(good_client_is_served(server));
+  for (const std::string& bad :
+       {std::string("hello"), std::string(), bomb(), jpeg().substr(0, 900)}) {
+    const auto reply =
+        Client(server.port).exchange(post(server, "/api/analyze", bad, bearer(server)));
+    CHECK(reply.status == 400);
+    CHECK_FALSE(Json::parse(reply.body)["error"].get<std::string>().empty());
+  }
+}
+
+TEST_CASE("what is too large is refused before it is read") {
+  TestServer server;
+  Client body(server.port);
+  body.send(
+      format("POST /api/analyze HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s"
+             "Content-Length: 99999999999\r\n\r\n",
+             server.port, bearer(server).c_str()));
+  CHECK(body.reply().status == 413);
+  Client chunked(server.port);
+  chunked.send(
+      format("POST /api/analyze HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s"
+             "Transfer-Encoding: chunked\r\n\r\n",
+             server.port, bearer(server).c_str()));
+  const std::string chunk = "8000\r\n" + std::string(0x8000, 'x') + "\r\n";
+  for (int i = 0; i < 10; ++i) chunked.send(chunk);
+  CHECK(chunked.reply().status == 413);
+  Client header(server.port);
+  header.send(get(server, "/" + std::string(20000, 'a')));
+  CHECK(header.reply().status == 431);
+  CHECK(good_client_is_served(server));
+}
+
+TEST_CASE("slow and silent clients are cut off, and a good one goes on meanwhile") {
+  TestServer server;
+  Client silent(server.port), half(server.port), slow_body(server.port);
+  half.send("GET / HTTP/1.1\r\nHost: ");
+  slow_body.send(post(server, "/api/analyze", "", bearer(server)));
+  slow_body.send(
+      format("POST /api/analyze HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s"
+             "Content-Length: 1000\r\n\r\nabc",
+             server.port, bearer(server).c_str()));
+  CHECK(good_client_is_served(server));
+  for (Client* client : {&silent, &half, &slow_body}) {
+    client->receive();
+    CHECK(client->closed());
+  }
+  CHECK(good_client_is_served(server));
+}
+
+TEST_CASE("more clients than allowed are turned away, and places become free again") {
+  TestServer server;
+  {
+    std::vector<std::unique_ptr<Client>> crowd;
+    for (int i = 0; i < 12; ++i) crowd.push_back(std::make_unique<Client>(server.port));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    Client late(server.port);
+    late.send(get(server, "/healthz"));
+    CHECK(late.receive().empty());
+    CHECK(late.closed());
+  }
+  bool served = false;
+  for (int i = 0; i < 50 && !served; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    served = Client(server.port).exchange(get(server, "/healthz")).status == 200;
+  }
+  CHECK(served);
+}
+
+TEST_CASE("guessing tokens becomes slow, the right one still works") {
+  TestServer server;
+  int refused = 0;
+  for (int i = 0; i < 20; ++i) {
+    const int status = Client(server.port)
+                           .exchange(get(server, "/api/status", "Authorization: Bearer wrong\r\n"))
+                           .status;
+    CHECK((status == 401 || status == 429));
+    refused += status == 429;
+  }
+  CHECK(refused > 5);
+  CHECK(good_client_is_served(server));
+}
+
+TEST_CASE("frames over a WebSocket are answered one by one, bad ones with a reason") {
+  TestServer server;
+  Client client(server.port);
+  REQUIRE(client.upgrade(server, bearer(server)).status == 101);
+  client.send_frame(jpeg());
+  Json reply = client.message();
+  CHECK(reply["type"] == "result");
+  CHECK(reply["schema"] == "fer.live/1");
+  CHECK(reply["frame"] == 1);
+  CHECK(reply["width"] == 160);
+  int number = 1;
+  for (const std::string& bad : {std::string("garbage"), bomb(), std::string(5000, '\xFF')}) {
+    client.send_frame(bad);
+    reply = client.message();
+    CHECK(reply["type"] == "error");
+    CHECK(reply["frame"] == ++number);
+  }
+  client.send_frame("text", 1);
+  CHECK(client.message()["type"] == "error");
+  client.send_frame(jpeg());
+  CHECK(client.message()["type"] == "result");
+  client.send_frame(std::string(150'000, 'x'));
+  CHECK(client.message() == nullptr);
+  CHECK(good_client_is_served(server));
+}
+
+TEST_CASE("of frames that come too fast the superseded are answered dropped, none is lost") {
+  TestServer server;
+  Client client(server.port);
+  REQUIRE(client.upgrade(server, bearer(server)).status == 101);
+  constexpr int kSent = 30;
+  const std::string picture = jpeg(800, 600);
+  for (int i = 0; i < kSent; ++i) client.send_frame(picture);
+  std::set<int> answered;
+  int results = 0, dropped = 0;
+  while (answered.size() < kSent) {
+    const Json reply = client.message();
+    REQUIRE(reply.is_object());
+    CHECK(answered.insert(reply["frame"].get<int>()).second);
+    results += reply["type"] == "result";
+    dropped += reply["type"] == "dropped";
+  }
+  CHECK(results + dropped == kSent);
+  CHECK(dropped > 0);
+  CHECK(results >= 2);
+  CHECK(answered.contains(kSent));
+}
+
+TEST_CASE("the camera's events reach a listener, and a listener that does not read holds up none") {
+  TestServer server;
+  Client asleep(server.port), awake(server.port);
+  asleep.send(get(server, "/stream.mjpg", bearer(server)));
+  awake.send(get(server, "/api/events", bearer(server)));
+  CHECK_THAT(awake.reply().header, Catch::Contains("text/event-stream"));
+  auto frame = std::make_shared<LiveFrame>();
+  frame->source = "test";
+  frame->image = frame->overlay = noise(1280, 720, 3, 1);
+  std::string events;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 40; ++i) {
+    server.server.put(frame);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+  events = awake.receive(SIZE_MAX, 500);
+  CHECK_THAT(events, Catch::Contains("data: {\"schema\":\"fer.live/1\",\"source\":\"test\""));
+  CHECK_THAT(events, Catch::Contains("\"faces\":[]"));
+  CHECK(good_client_is_served(server));
+}
+
+TEST_CASE("the stream of pictures is motion JPEG") {
+  TestServer server;
+  Client viewer(server.port);
+  viewer.send(get(server, "/stream.mjpg", bearer(server)));
+  CHECK_THAT(viewer.reply().header, Catch::Contains("multipart/x-mixed-replace"));
+  auto frame = std::make_shared<LiveFrame>();
+  frame->image = frame->overlay = corners(64, 48);
+  std::string data;
+  for (int i = 0; i < 50 && data.find("\xFF\xD8\xFF") == std::string::npos; ++i) {
+    server.server.put(frame);
+    data += viewer.receive(SIZE_MAX, 50);
+  }
+  CHECK_THAT(data, Catch::StartsWith("--frame\r\nContent-Type: image/jpeg\r\n"));
+}
+
+TEST_CASE("metrics are Prometheus text and count what happened") {
+  TestServer server;
+  CHECK(good_client_is_served(server));
+  const auto reply = Client(server.port).exchange(get(server, "/metrics", bearer(server)));
+  CHECK_THAT(reply.body, Catch::Contains("fer_web_requests_total{code=\"200\"} 1\n") &&
+                             Catch::Contains("# TYPE fer_web_frame_seconds histogram") &&
+                             Catch::Contains("process_resident_memory_bytes "));
+}
+
+TEST_CASE("a server beyond this machine is refused without TLS, and a taken port is named") {
+  SharedRecognizer recognizer(
+      Recognizer(std::make_unique<ToneClassifier>(), TestServer::recognizer_options()));
+  Controls controls;
+  WebOptions options;
+  options.host = "0.0.0.0";
+  options.port = 0;
+  CHECK_THAT(message_of([&] { WebServer(recognizer, controls, options); }),
+             Catch::Contains("--tls-cert") && Catch::Contains("--insecure"));
+  options.tls_cert = "/nowhere.pem";
+  CHECK_THAT(message_of([&] { WebServer(recognizer, controls, options); }),
+             Catch::Contains("--tls-key"));
+  TestServer server;
+  options = {};
+  options.port = server.port;
+  CHECK_THAT(message_of([&] { WebServer(recognizer, controls, options); }),
+             Catch::Contains("is taken"));
+}
+
+TEST_CASE("with a certificate the server speaks TLS and its cookie is for TLS alone") {
+  const TemporaryFolder folder;
+  const auto made = run_shell(
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      "-subj /CN=localhost -keyout key.pem -out cert.pem",
+      folder.path());
+  if (made.exit_code != 0) {
+    std::cout << "SKIPPED: no openssl program here\n";
+    return;
+  }
+  SharedRecognizer recognizer(
+      Recognizer(std::make_unique<ToneClassifier>(), TestServer::recognizer_options()));
+  Controls controls;
+  WebOptions options;
+  options.host = "0.0.0.0";
+  options.port = 0;
+  options.tls_cert = folder / "cert.pem";
+  options.tls_key = folder / "key.pem";
+  WebServer server(recognizer, controls, options);
+  const std::string url = server.url();
+  CHECK_THAT(url, Catch::StartsWith("https://localhost:"));
+  const std::string base = url.substr(0, url.find("/#")),
+                    token = url.substr(url.find("token=") + 6);
+  const auto reply = run_shell(
+      "curl -sk -D - -X POST -H 'Authorization: Bearer " + token + "' " + base + "/api/session",
+      folder.path());
+  CHECK_THAT(reply.out, Catch::Contains("200 OK") && Catch::Contains("; Secure"));
+  CHECK(run_shell("curl -s --max-time 5 http://localhost:" + url.substr(18, url.find("/#") - 18) +
+                      "/healthz",
+                  folder.path())
+            .out.empty());
+}

