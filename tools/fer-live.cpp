@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "engine_options.h"
 #include "fer/core/error.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
@@ -44,6 +45,7 @@ struct LiveFlags {
   bool list_cameras = false, doctor = false, bench = false, blur = false;
   double duration = 0;
   RecognizerOptions recognizer;
+  EngineOptions engine;
   PipelineOptions pipeline;
   WebOptions web;
   std::set<std::string> views;
@@ -130,12 +132,15 @@ LiveFlags parse(int argc, char** argv) {
               "holds a fixed token; default: a new one each start");
   options.add("--host-name", "host_name", &flags.web.names,
               "further names under which browsers reach this server");
+  options.group("Machine");
+  add_engine_options(options, flags.engine, light_engines());
   options.group("Checks");
   options.add("--bench", "", &flags.bench, "measures rate and latency on the source, without view");
   options.add("--doctor", "", &flags.doctor,
               "says what is there: cameras, displays, detectors, model, versions");
   options.add_config_options();
   options.parse(argc, argv);
+  flags.engine.threads = 1;  // batches are small, and the other cores look for faces
 
   flags.recognizer.detector.model = detector_model;
   if (flags.speed != "real" && flags.speed != "max") {
@@ -217,8 +222,8 @@ int live(int argc, char** argv) {
   if (flags.doctor) return doctor(flags);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is told by write()
 
-  // One thread for the engine: batches are small, and the other cores look for faces.
-  SharedRecognizer recognizer(Recognizer(open_classifier(flags.model, 1), flags.recognizer));
+  SharedRecognizer recognizer(
+      Recognizer(open_classifier(flags.model, flags.engine), flags.recognizer));
   const Recognizer& known = recognizer.recognizer();
   Controls controls;
   controls.blur = flags.blur;
@@ -262,9 +267,6 @@ int live(int argc, char** argv) {
     std::cerr << "open " << web->url() << std::endl;
   }
   if (flags.views.contains("window")) window = add(std::make_unique<WindowView>(controls, hooks));
-  std::cerr << "fer-live names facial expressions, not what a person feels; "
-            << (flags.record.empty() ? "nothing is stored" : "recording to " + flags.record)
-            << std::endl;
 
   install_stop_handler();
   const auto begin = Clock::now();
@@ -286,6 +288,11 @@ int live(int argc, char** argv) {
     pipeline = std::make_shared<Pipeline>(recognizer, flags.pipeline, controls, all);
     running = pipeline;
     if (web != nullptr) web->watch(pipeline);
+  }
+  if (!flags.views.contains("terminal")) {  // which shows it itself
+    std::cerr << "fer-live names facial expressions, not what a person feels; "
+              << (flags.record.empty() ? "nothing is stored" : "recording to " + flags.record)
+              << std::endl;
   }
   while (going_on() && !(pipeline && pipeline->finished())) {
     if (window != nullptr) {
