@@ -104,6 +104,20 @@ TEST_CASE("the terminal is given back at the end, on Ctrl-C, on a kill and on a 
   }
 }
 
+TEST_CASE("a terminal that cannot move its cursor gets lines, and no sequences") {
+  const Session session = on_terminal([] {
+    ::setenv("TERM", "dumb", 1);
+    const Recognizer recognizer = tone_recognizer();
+    Controls controls;
+    TerminalView view(recognizer, controls, {[] {}, [] { return ""; }, [] { return ""; }});
+    view.put(std::make_shared<LiveFrame>(frame_with_face()));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  });
+  CHECK_THAT(session.output, Catch::Contains("#7 bright 75 %\r\n"));
+  CHECK(session.output.find('\x1b') == std::string::npos);
+  CHECK(session.restored);
+}
+
 TEST_CASE("without a terminal the view says so") {
   // A session of its own has no terminal.
   int ends[2];

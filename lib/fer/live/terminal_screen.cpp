@@ -25,7 +25,7 @@ constexpr std::string_view kLeave = "\x1b[0m\x1b[?2026l\x1b[?7h\x1b[?25h\x1b[?10
 
 // Signal handlers know no objects: there is one terminal.
 std::atomic<int> terminal{-1};
-std::atomic<bool> taken{false};
+std::atomic<bool> taken{false}, whole_screen{false};
 termios original;
 
 constexpr std::array kSignals = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT, SIGSEGV,
@@ -37,7 +37,9 @@ void give_back() {
   if (!taken.exchange(false)) return;
   const int saved = errno;
   const int fd = terminal;
-  [[maybe_unused]] const ssize_t written = ::write(fd, kLeave.data(), kLeave.size());
+  if (whole_screen) {
+    [[maybe_unused]] const ssize_t written = ::write(fd, kLeave.data(), kLeave.size());
+  }
   ::tcsetattr(fd, TCSANOW, &original);
   errno = saved;
 }
@@ -61,7 +63,8 @@ bool terminal_exists() {
   return fd >= 0;
 }
 
-TerminalScreen::TerminalScreen() {
+TerminalScreen::TerminalScreen(bool whole) {
+  whole_screen = whole;
   terminal = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal < 0 || ::tcgetattr(terminal, &original) != 0) {
     fail_input("there is no terminal: use --view window, web or none");
@@ -76,7 +79,7 @@ TerminalScreen::TerminalScreen() {
   raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
   raw.c_cc[VSUSP] = _POSIX_VDISABLE;  // a stopped program would leave its picture behind
   ::tcsetattr(terminal, TCSANOW, &raw);
-  write(std::string(kEnter));
+  if (whole) write(std::string(kEnter));
 }
 
 TerminalScreen::~TerminalScreen() {

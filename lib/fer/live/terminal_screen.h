@@ -9,7 +9,8 @@ namespace fer {
 class TerminalScreen {
  public:
   // /dev/tty, so that standard output stays free for data. Throws kInput where there is none.
-  TerminalScreen();
+  // whole: takes the whole screen; else what is written stands below the user's lines.
+  explicit TerminalScreen(bool whole = true);
   ~TerminalScreen();
   TerminalScreen(const TerminalScreen&) = delete;
   TerminalScreen& operator=(const TerminalScreen&) = delete;

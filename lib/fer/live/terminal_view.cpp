@@ -118,7 +118,8 @@ struct TerminalView::Impl {
         controls(known_controls),
         hooks(std::move(known_hooks)),
         info(chafa_term_db_detect(chafa_term_db_get_default(), environ)),
-        can(abilities_of(info)) {
+        can(abilities_of(info)),
+        screen(can.cursor) {
     if (stderr_is_terminal()) set_log_level(LogLevel::kOff);
     thread = std::thread([this] { run(); });
   }
@@ -282,6 +283,10 @@ struct TerminalView::Impl {
     chafa_canvas_config_unref(config);
     chafa_symbol_map_unref(halves);
 
+    if (can.pixels == CHAFA_PIXEL_MODE_KITTY) {
+      // The last picture goes, or the terminal would keep them all.
+      return "\x1b_Ga=d,d=A,q=2\x1b\\" + at(2, 1) + text;
+    }
     if (!symbols) return at(2, 1) + text;
     std::string out;
     int row = 2;
