@@ -43,7 +43,7 @@ need=(
   curl ca-certificates
 )
 if [ "${1:-test}" = test ]; then
-  need+=(catch2 python3 xz-utils chromium ffmpeg openssl)
+  need+=(catch2 python3 xz-utils dpkg-dev file chromium ffmpeg openssl)
   # By command: node may come from elsewhere than Debian and bring npm along.
   command -v node >/dev/null || need+=(nodejs)
   command -v npm >/dev/null || need+=(npm)

@@ -1,5 +1,6 @@
 #include "eval_options.h"
 
+#include "all_engines.h"
 #include "fer/core/error.h"
 #include "fer/core/text.h"
 #include "fer/model/find_model.h"
@@ -95,9 +96,9 @@ EvalFlags parse_eval_options(int argc, char** argv) {
   options.add("--resamples", "resamples", &flags.bootstrap.resamples, "of the intervals");
   options.group("Machine");
   options.add("-b,--batch-size", "batch_size", &flags.batch_size, "images at a time");
-  options.add("--device", "device", &flags.device, "auto, cpu, cuda, cuda:N");
-  options.add("--threads", "threads", &flags.threads, "0: all cores");
-  options.add("--bf16", "bf16", &flags.bf16, "compute in bf16 instead of fp32");
+  add_engine_options(options, flags.engine, all_engines("auto"));
+  options.add("--device", "device", &flags.device, "of torch: auto, cpu, cuda, cuda:N");
+  options.add("--threads", "threads", &flags.engine.threads, "0: all cores");
   options.add_config_options();
   options.parse(argc, argv);
   check(flags);

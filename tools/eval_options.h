@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data_options.h"
+#include "engine_options.h"
 #include "fer/eval/metrics.h"
 #include "fer/model/views.h"
 
@@ -36,8 +37,7 @@ struct EvalFlags {
 
   int batch_size = 128;
   std::string device = "auto";
-  int threads = 0;
-  bool bf16 = false;
+  EngineOptions engine = {.precision = "fp32"};  // so that a stored figure comes out again
 
   std::string effective_yaml;
 };

@@ -1,11 +1,13 @@
 // fer-bench: what this machine does a second, as ratios side by side in one run.
-#include <algorithm>
 #include <cstdio>
 
+#include "bench_infer.h"
+#include "bench_pipeline.h"
 #include "fer/core/error.h"
 #include "fer/core/text.h"
 #include "fer/nn/runtime.h"
 #include "fer/train/trainer.h"
+#include "timing.h"
 #include "train_options.h"
 
 namespace {
@@ -15,12 +17,10 @@ using namespace fer::tools;
 
 constexpr const char* kExamples =
     "  fer-bench train --arch cnn-large --data fer2013.csv --labels fer2013\n"
-    "  fer-bench train --arch compact --rounds 9\n";
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
+    "  fer-bench train --arch compact --rounds 9\n"
+    "  fer-bench infer --arch cnn --batch-sizes 1 8 64\n"
+    "  fer-bench infer --model model.safetensors --against 'node scripts/onnxruntime.mjs time'\n"
+    "  fer-bench pipeline photos/*.jpg --model model.safetensors\n";
 
 // Training as it is (order, augmentation, loss, metrics) against forward, backward and step alone.
 int bench_train(const TrainFlags& flags, const DataFlags& data_flags, int rounds, int images) {
@@ -48,25 +48,63 @@ int bench(int argc, char** argv) {
   std::vector<std::string> what;
   DataFlags data_flags;
   TrainFlags flags;
-  int rounds = 5, images = 1280;
-  Options options(
-      "fer-bench",
-      "Measures this machine; `fer-bench train`: the training loop against the bare step.",
-      kExamples);
-  options.add_positional("what", &what, "train");
+  InferBench infer;
+  PipelineBench pipeline;
+  std::string model, detector_model;
+  int rounds = 5, images = 0;
+  Options options("fer-bench",
+                  "Measures this machine. train: the training loop against the bare step. infer: "
+                  "the engines side by side. pipeline PHOTOS: fer-predict against its parts.",
+                  kExamples);
+  options.add_positional("what", &what, "train, infer or pipeline and photos");
   options.group("Measurement");
   options.add("--rounds", "bench.rounds", &rounds,
               "alternating measurements of each side; the median counts");
-  options.add("--images", "bench.images", &images, "images a measurement");
+  options.add("--images", "bench.images", &images,
+              "images a measurement; 0: 1280 to train, 1000 photos through the pipeline");
+  options.add("-m,--model", "bench.model", &model,
+              "infer, pipeline: a checkpoint; infer without one: --arch with random weights");
+  options.add("--batch-sizes", "bench.batch_sizes", &infer.batch_sizes, "infer: faces at once");
+  options.add("--bench-threads", "bench.threads", &infer.threads, "infer: threads of each engine");
+  options.add("--against", "bench.against", &infer.against,
+              "infer: a command to compare with, such as 'node scripts/onnxruntime.mjs time'");
+  options.add("--detector-model", "bench.detector_model", &detector_model,
+              "pipeline: YuNet's .onnx or a cascade's .xml");
   add_data_options(options, data_flags);
   add_train_options(options, flags);
   options.add_config_options();
   options.parse(argc, argv);
-  if (what.size() != 1 || what[0] != "train")
-    fail_input("what to measure? expected: fer-bench train");
   if (rounds < 1) fail_input(format("--rounds %d is not at least 1", rounds));
+  if (images < 0) fail_input(format("--images %d is less than 0", images));
+  for (const int size : infer.batch_sizes) {
+    if (size < 1) fail_input(format("--batch-sizes %d is not at least 1", size));
+  }
+  const std::string kind = what.empty() ? "" : what[0];
+#if FER_HAVE_PREDICT
+  if (kind == "pipeline") {
+    pipeline.model = model;
+    pipeline.photos.assign(what.begin() + 1, what.end());
+    pipeline.detector.model = detector_model;
+    pipeline.rounds = rounds;
+    if (images > 0) pipeline.images = images;
+    return bench_pipeline(pipeline);
+  }
+  if (kind == "infer" && what.size() == 1) {
+    infer.model = model;
+    infer.architecture = flags.architecture;
+    infer.rounds = rounds;
+    return bench_infer(infer);
+  }
+#else
+  if (kind == "pipeline" || kind == "infer") {
+    fail_input("this fer-bench was built without engines but libtorch: it can train alone");
+  }
+#endif
+  if (what.size() != 1 || kind != "train") {
+    fail_input("what to measure? expected: fer-bench train, infer, or pipeline and photos");
+  }
   flags.train.head_weights = requested_heads(data_flags).weights;
-  return bench_train(flags, data_flags, rounds, images);
+  return bench_train(flags, data_flags, rounds, images > 0 ? images : 1280);
 }
 
 }  // namespace

@@ -305,6 +305,9 @@ int run_command(int argc, char** argv) {
     help += format("  %-8s %s\n", command.name, command.purpose);
     names.push_back(command.name);
   }
+  if (wanted == "--bash-completion") {
+    throw Options::Help{"complete -o default -W '" + join(names, " ") + "' fer-data\n"};
+  }
   if (wanted == "--help" || wanted == "-h") throw Options::Help{help};
   if (wanted == "--version") throw Options::Help{std::string("fer-data ") + version() + "\n"};
   fail_input((wanted.empty() ? "no command" : "unknown command '" + wanted + "'") + ": expected " +

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "all_engines.h"
 #include "eval_options.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
@@ -15,8 +16,6 @@
 #include "fer/eval/predict.h"
 #include "fer/eval/report.h"
 #include "fer/eval/selection.h"
-#include "fer/nn/runtime.h"
-#include "fer/nn/torch_classifier.h"
 
 namespace {
 
@@ -139,13 +138,9 @@ std::shared_ptr<const Dataset> scored_part(const EvalFlags& flags, const OpenedD
   return part;
 }
 
-// The one place that decides which engine computes.
-std::unique_ptr<Classifier> make_classifier(const EvalFlags& flags, const Model& model) {
-  return make_torch_classifier(model.checkpoint, {flags.device, flags.bf16});
-}
-
 Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& data) {
-  const auto classifier = make_classifier(flags, model);
+  const auto classifier =
+      make_classifier(model.checkpoint, flags.engine, all_engines(flags.device));
   Progress progress(model.name, data.size(), "images");
   return predict(*classifier, data,
                  {model.head, flags.views, flags.batch_size,
@@ -254,7 +249,9 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   if (flags.views == Views::kTen)
     e.notes.push_back(
         "Each answer is the mean over ten views: five crops and their mirror images.");
-  if (flags.bf16) e.notes.push_back("Computed in bf16.");
+  if (flags.engine.precision != "fp32") {
+    e.notes.push_back("Computed in " + flags.engine.precision + ".");
+  }
   add_parts(flags, data, part, predictions, e);
   add_slices(flags, part, predictions, e);
   for (std::size_t m = flags.ensemble ? 0 : 1; m < models.size(); ++m) {
@@ -292,7 +289,6 @@ void save(const EvalFlags& flags, const Evaluation& e, const Predictions& predic
 
 int evaluate(int argc, char** argv) {
   EvalFlags flags = parse_eval_options(argc, argv);
-  set_torch_threads(flags.threads);
   std::vector<Model> models = load_models(flags);
   const OpenedDataset data = open_data(flags, models);
   const Split split = split_from_string(flags.split);
@@ -324,6 +320,6 @@ int evaluate(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  prepare_torch_process();
+  prepare_engines();
   return run_program("fer-eval", [&] { return evaluate(argc, argv); });
 }

@@ -9,6 +9,7 @@
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
+#include "fer/core/profile.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
 #include "fer/predict/engine.h"
@@ -37,7 +38,7 @@ struct PredictFlags {
   std::vector<std::string> inputs;
   bool recursive = false;
   std::string model, format, save, crops_out, timeline;
-  bool by_label = false;
+  bool by_label = false, profile = false;
   int max_megapixels = 100;
   EngineOptions engine;
   RecognizerOptions recognizer;
@@ -89,6 +90,8 @@ PredictFlags parse(int argc, char** argv) {
   options.add("-j,--workers", "workers", &flags.prediction.threads,
               "threads that decode and look for faces; 0: all cores");
   add_engine_options(options, flags.engine, light_engines());
+  options.add("--profile", "profile", &flags.profile,
+              "say at the end what each stage cost, on standard error");
   options.add_config_options();
   options.parse(argc, argv);
 
@@ -124,8 +127,12 @@ class PictureSaver {
     if (prediction.frame >= 0) stem += format("_%06lld", static_cast<long long>(prediction.frame));
     std::string name = stem + ".jpg";
     for (int n = 2; !used_.insert(name).second; ++n) name = format("%s-%d.jpg", stem.c_str(), n);
-    draw_annotations(prediction.image,
-                     annotations(prediction.faces, recognizer_.head(), recognizer_.labels()));
+    {
+      const ProfileScope scope("draw");
+      draw_annotations(prediction.image,
+                       annotations(prediction.faces, recognizer_.head(), recognizer_.labels()));
+    }
+    const ProfileScope scope("encode");
     write_image(folder_ / name, prediction.image);
   }
 
@@ -170,6 +177,7 @@ class TimelineSaver {
 
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
+  if (flags.profile) start_profile();
   Recognizer recognizer(open_classifier(flags.model, flags.engine), flags.recognizer);
   const auto writer = create_result_writer(flags.writer, recognizer, std::cout);
   std::optional<PictureSaver> pictures;
@@ -209,6 +217,8 @@ int predict(int argc, char** argv) {
   }
   if (progress && !stop_requested()) progress->update(files);
   if (timelines) timelines->finish();
+  progress.reset();
+  if (flags.profile) std::cerr << profile_table();
   if (stop_requested()) return 130;
   if (files == 0) fail_input("no image or video among the inputs");
   if (timelines && timelines->written() == 0)

@@ -50,8 +50,9 @@ class Options {
   // what counts then, relative to the file.
   void expand_yaml(const std::string& key, const std::string& prefix);
 
-  // Parses the command line and applies every layer in order. Throws Help for --help, --version and
-  // --print-config, and fer::Error kInput, naming flag or key and value, for anything wrong.
+  // Parses the command line and applies every layer in order. Throws Help for --help, --version,
+  // --print-config and, for packages, --man-page and --bash-completion, and fer::Error kInput,
+  // naming flag or key and value, for anything wrong.
   void parse(int argc, char** argv);
   // The same from a stored configuration instead of a command line (resume).
   void apply(const Config& config, const std::string& source);

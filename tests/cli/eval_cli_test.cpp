@@ -1,5 +1,5 @@
 // fer-eval as its users run it, with small untrained networks.
-#if FER_HAVE_TRAIN
+#if FER_HAVE_EVAL
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,13 @@
 #include "fer/nn/torch_classifier.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <algorithm>
+
+#include "fer/core/error.h"
 #include "fer/nn/graph_module.h"
 #include "fer/nn/runtime.h"
 
@@ -41,11 +47,59 @@ class TorchClassifier : public Classifier {
   GraphModule module_;
 };
 
+class FrozenClassifier : public Classifier {
+ public:
+  explicit FrozenClassifier(const Checkpoint& checkpoint) : spec_(checkpoint.spec) {
+    GraphModule module(checkpoint.graph, "cpu");
+    module.load(checkpoint.weights);
+    for (const at::Tensor& weight : module.trainable()) weight.set_requires_grad(false);
+    const auto& in = checkpoint.graph.input();
+    const at::NoGradGuard no_grad;
+    const auto forward = [&module](torch::jit::Stack inputs) {
+      torch::jit::Stack outputs;
+      for (const auto& [head, logits] : module.forward(inputs.at(0).toTensor())) {
+        outputs.emplace_back(logits);
+      }
+      return outputs;
+    };
+    const auto traced =
+        torch::jit::tracer::trace({at::zeros({1, in.channels, in.height, in.width})}, forward,
+                                  [](const at::Tensor&) { return ""; });
+    auto graph = traced.first->graph;
+    torch::jit::OptimizeFrozenGraph(graph, /*optimize_numerics=*/true);
+    executor_ = torch::jit::GraphExecutor(graph, "forward");
+    for (const Output& output : checkpoint.graph.outputs()) heads_.push_back(output.head);
+    std::ranges::sort(heads_);  // the order in which forward() gives them
+  }
+
+  const ModelSpec& spec() const override { return spec_; }
+
+  std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
+    const at::NoGradGuard no_grad;
+    torch::jit::Stack stack = {to_torch(batch)};
+    executor_.run(stack);
+    std::map<std::string, HostTensor> result;
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+      result[heads_[i]] = from_torch(stack.at(i).toTensor());
+    }
+    return result;
+  }
+
+ private:
+  ModelSpec spec_;
+  torch::jit::GraphExecutor executor_;
+  std::vector<std::string> heads_;
+};
+
 }  // namespace
 
 std::unique_ptr<Classifier> make_torch_classifier(const Checkpoint& checkpoint,
                                                   const TorchClassifierOptions& options) {
-  return std::make_unique<TorchClassifier>(checkpoint, options);
+  if (!options.frozen) return std::make_unique<TorchClassifier>(checkpoint, options);
+  if (options.bf16 || resolve_device(options.device) != "cpu") {
+    fail_input("a frozen network runs on the CPU in fp32 alone");
+  }
+  return std::make_unique<FrozenClassifier>(checkpoint);
 }
 
 }  // namespace fer

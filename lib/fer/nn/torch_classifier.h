@@ -11,7 +11,8 @@ namespace fer {
 
 struct TorchClassifierOptions {
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
-  bool bf16 = false;  // faster where the CPU has it; probabilities move in the third digit
+  bool bf16 = false;    // faster where the CPU has it; probabilities move in the third digit
+  bool frozen = false;  // traced, and optimised by libtorch's compiler; the CPU in fp32 alone
 };
 
 std::unique_ptr<Classifier> make_torch_classifier(const Checkpoint& checkpoint,

@@ -6,6 +6,7 @@
 
 #include "fer/core/error.h"
 #include "fer/core/parallel.h"
+#include "fer/core/profile.h"
 #include "fer/vision/frame_source.h"
 #include "fer/vision/ordered_map.h"
 
@@ -59,6 +60,7 @@ class ItemSource {
         } else {
           for (int i = 1; i < every_; ++i) video_->skip();
         }
+        const ProfileScope scope("decode");
         if (auto frame = video_->next()) return Item{path_, std::move(frame), {}};
         video_.reset();
       } catch (const Error& error) {
@@ -94,8 +96,7 @@ class Finder {
     }
     if (!prediction.error.empty()) return found;
     try {
-      Image image =
-          item.frame ? std::move(item.frame->image) : read_image(item.path, options_.limits);
+      Image image = item.frame ? std::move(item.frame->image) : decode(item.path);
       if (options_.crops) {
         found.faces.push_back(recognizer_->whole_image(image));
       } else {
@@ -113,6 +114,11 @@ class Finder {
   }
 
  private:
+  Image decode(const std::string& path) const {
+    const ProfileScope scope("decode");
+    return read_image(path, options_.limits);
+  }
+
   const Recognizer* recognizer_;
   PredictionOptions options_;
   std::shared_ptr<FaceDetector> detector_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fer/core/error.h"
+#include "fer/core/profile.h"
 
 namespace fer {
 
@@ -40,8 +41,14 @@ FaceResult Recognizer::analyze_crop(const Image& image) {
 }
 
 std::vector<FaceCrop> Recognizer::find_faces(const Image& image, FaceDetector& detector) const {
+  std::vector<Face> detected;
+  {
+    const ProfileScope scope("detect");
+    detected = detector.detect(image);
+  }
+  const ProfileScope scope("crop");
   std::vector<FaceCrop> faces;
-  for (Face& face : detector.detect(image)) {
+  for (Face& face : detected) {
     FaceCrop found;
     found.result.issues = check_quality(image, face, options_.quality);
     if (found.result.issues.empty() || options_.guess)
@@ -74,6 +81,7 @@ void Recognizer::answer(std::span<FaceCrop* const> faces) {
     crops.push_back(face->crop);
   }
   if (pending.empty()) return;
+  const ProfileScope scope("classify");
   std::vector<Probabilities> answers = classifier_->classify(crops, options_.batch_size);
   const float threshold = uncertain_below(spec(), options_.head);
   for (std::size_t i = 0; i < pending.size(); ++i) {

@@ -1,0 +1,120 @@
+// fer-export as its users run it, with a small untrained network.
+#if FER_HAVE_EXPORT
+#include <catch2/catch.hpp>
+
+#include "fer/core/text.h"
+#include "fer/model/architectures.h"
+#include "fer/model/checkpoint.h"
+#include "support/op_cases.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+const std::string kExport = std::string(FER_BIN_DIR) + "/fer-export";
+
+void write_model(const std::filesystem::path& path) {
+  ArchitectureOptions options;
+  options.input_size = 24;
+  options.stages = {16, 32};
+  options.blocks = 1;
+  options.heads = {{"six", 6}};
+  Checkpoint checkpoint;
+  checkpoint.graph = make_architecture(options);
+  checkpoint.spec.architecture = "compact";
+  checkpoint.spec.resize = checkpoint.spec.input_size = 24;
+  checkpoint.spec.heads = {
+      {"six", {"angry", "fearful", "happy", "neutral", "sad", "surprised"}, 1.3f, 0.0f}};
+  checkpoint.spec.default_head = "six";
+  checkpoint.weights = random_weights(checkpoint.graph, 1);
+  save_checkpoint(path, checkpoint);
+}
+
+// The words of the table's line that begins with `variant`.
+std::vector<std::string> row(const std::string& table, const std::string& variant) {
+  for (const std::string& line : split(table, '\n')) {
+    if (!line.starts_with(variant + " ")) continue;
+    std::vector<std::string> words;
+    for (const std::string& word : split(line, ' ')) {
+      if (!word.empty()) words.push_back(word);
+    }
+    return words;
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("fer-export writes ONNX that is verified, with and without preprocessing inside") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  for (const std::string extra : {"", "--normalize --softmax --opset 9"}) {
+    const auto result = run_shell(
+        kExport + " m.safetensors --format onnx --verify --out out " + extra, scratch.path());
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    CHECK_THAT(result.err, Catch::Contains("valid to libonnx"));
+    CHECK(std::filesystem::file_size(scratch / "out/m.onnx") > 4 * 10'000);
+    const auto onnx = row(result.out, "onnx");
+    REQUIRE(onnx.size() == 7);
+    CHECK(onnx[3] == "-");  // no accuracy without data
+    CHECK(std::stod(onnx[4]) < 1e-4);
+    CHECK_THAT(result.out, Catch::Contains("to ship: "));
+  }
+}
+
+TEST_CASE("fer-export calibrates int8, measures what it costs, and fer-predict runs the result") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto result =
+      run_shell(kExport + " m.safetensors --format bf16,int8 --data synthetic:300 --split test",
+                scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Checkpoint whole = load_checkpoint(scratch / "m.safetensors");
+  const Checkpoint bf16 = load_checkpoint(scratch / "m-bf16.safetensors");
+  const Checkpoint int8 = load_checkpoint(scratch / "m-int8.safetensors");
+  CHECK(bf16.graph == whole.graph);
+  CHECK(bf16.ranges.empty());
+  CHECK(int8.ranges.contains("stem.relu"));
+  CHECK(int8.spec == whole.spec);
+  CHECK(std::filesystem::file_size(scratch / "m-bf16.safetensors") <
+        0.7 * std::filesystem::file_size(scratch / "m.safetensors"));
+  const auto fp32 = row(result.out, "fp32");
+  REQUIRE(fp32.size() == 7);
+  CHECK(std::stod(fp32[3]) > 0);
+  CHECK(std::stod(fp32[4]) == 0);
+  for (const std::string variant : {"bf16", "int8"}) {
+    const auto words = row(result.out, variant);
+    if (words.empty()) {  // a CPU without
+      CHECK_THAT(result.err, Catch::Contains("this CPU cannot measure " + variant));
+      continue;
+    }
+    CHECK(words[1] == "m-" + variant + ".safetensors");
+    CHECK(std::abs(std::stod(words[3]) - std::stod(fp32[3])) < 0.2);
+    CHECK(std::stod(words[4]) > 0);
+    CHECK(run_shell(std::string(FER_BIN_DIR) + "/fer-predict --crops -m " + words[1] + " " +
+                        FER_SOURCE_DIR + "/docs/synthetic.png",
+                    scratch.path())
+              .exit_code == 0);
+  }
+}
+
+TEST_CASE("fer-export says in one line what is wrong with a command") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto fails = [&](const std::string& arguments, const std::string& word) {
+    const auto result = run_shell(kExport + arguments, scratch.path());
+    INFO(arguments << ": " << result.err);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.err, Catch::Contains(word));
+    CHECK(result.out.empty());
+  };
+  fails(" m.safetensors --format onx", "did you mean 'onnx'?");
+  fails(" m.safetensors --opset 8", "opset 8: expected 9 to 17");
+  fails(" m.safetensors --format int8", "needs --data");
+  fails(" none.safetensors", "none.safetensors");
+}
+#endif

@@ -1,0 +1,63 @@
+// What packages take from every program: its manual page and its completion.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <regex>
+
+#include "fer/core/text.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+// Programs, and commands of those that have several.
+std::vector<std::string> commands() {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(FER_BIN_DIR)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "fer-data") {
+      for (const char* command : {"audit", "info", "sheet", "synth"}) {
+        found.push_back(name + " " + command);
+      }
+    } else if (name.starts_with("fer-")) {
+      found.push_back(name);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("every program's manual page and completion know each flag of its help") {
+  const TemporaryFolder scratch;
+  REQUIRE_FALSE(commands().empty());
+  for (const std::string& name : commands()) {
+    CAPTURE(name);
+    const std::string command = std::string(FER_BIN_DIR) + "/" + name;
+    const std::string help = run_shell(command + " --help", scratch.path()).out;
+    const std::string page = run_shell(command + " --man-page", scratch.path()).out;
+    CHECK_THAT(page, Catch::StartsWith(".TH FER\\-"));
+    const std::string plain = replace_all(page, "\\-", "-");
+    CHECK_THAT(plain, Catch::Contains(".SH EXAMPLES"));
+    const std::string completion = run_shell(command + " --bash-completion", scratch.path()).out;
+    const std::regex flag("^  (?:-., ?)?(--[a-z0-9-]+)");
+    int flags = 0;
+    for (const std::string& line : split(help, '\n')) {
+      std::smatch match;
+      if (!std::regex_search(line, match, flag)) continue;
+      ++flags;
+      CHECK_THAT(plain, Catch::Contains("\\fB" + match[1].str() + "\\fR"));
+      CHECK_THAT(completion, Catch::Contains(match[1].str()));
+    }
+    CHECK(flags >= 4);
+    if (name.starts_with("fer-data")) continue;  // completes its commands alone
+
+    write_text(scratch / "completion", completion);
+    const auto answer =
+        run_shell("bash -c 'source ./completion; COMP_WORDS=(" + name + " --ver); COMP_CWORD=1; _" +
+                      replace_all(name, "-", "_") + "; echo ${COMPREPLY[0]}'",
+                  scratch.path());
+    CHECK_THAT(answer.out, Catch::StartsWith("--ver"));
+  }
+}

@@ -1,0 +1,235 @@
+#include "bench_pipeline.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <sstream>
+
+#include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/png.h"
+#include "fer/core/text.h"
+#include "fer/data/dataset.h"
+#include "fer/model/find_model.h"
+#include "fer/predict/engine.h"
+#include "fer/vision/image_io.h"
+#include "fer/vision/prediction_stream.h"
+#include "timing.h"
+
+namespace fer::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+double seconds_of(const std::function<void()>& work) {
+  const double begin = cpu_seconds();
+  work();
+  return cpu_seconds() - begin;
+}
+
+struct Cost {
+  double seconds = 0;    // CPU
+  double wall = 0;       // seconds
+  double megabytes = 0;  // largest resident memory
+};
+
+// fer-predict from beside this program, its answers thrown away.
+Cost run_predict(const std::vector<std::string>& arguments) {
+  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "fer-predict";
+  std::vector<std::string> words = {program.string()};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  Cost cost;
+  int status = 0;
+  rusage usage{};
+  const auto begin = std::chrono::steady_clock::now();
+  const pid_t child = fork();
+  if (child == 0) {
+    const int nowhere = open("/dev/null", O_RDWR);
+    for (const int end : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nowhere, end);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  if (child < 0 || wait4(child, &status, 0, &usage) < 0) fail_runtime("cannot run fer-predict");
+  cost.wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (const timeval& time : {usage.ru_utime, usage.ru_stime}) {
+    cost.seconds += static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    fail_runtime(format("%s ended with %d", join(words, " ").c_str(), WEXITSTATUS(status)));
+  }
+  cost.megabytes = static_cast<double>(usage.ru_maxrss) / 1024;
+  return cost;
+}
+
+void print(const std::string& what, double value, const char* unit) {
+  std::printf("%-58s %10.3f %s\n", what.c_str(), value, unit);
+  std::fflush(stdout);
+}
+
+std::vector<std::string> repeated(const std::vector<std::string>& paths, int count) {
+  std::vector<std::string> result;
+  for (int i = 0; i < count; ++i) result.push_back(paths[i % paths.size()]);
+  return result;
+}
+
+class Pipeline {
+ public:
+  explicit Pipeline(const PipelineBench& options)
+      : options_(options), model_(find_model(options.model).string()) {
+    options_.detector = resolve_face_detector(options.detector);
+    DatasetOptions drawn;
+    drawn.path = "synthetic:200";
+    const OpenedDataset data = open_dataset(drawn);
+    for (std::int64_t i = 0; i < data.train->size(); ++i) {
+      crops_.push_back((folder_ / format("%03d.png", static_cast<int>(i))).string());
+      write_png(crops_.back(), data.train->image(i));
+    }
+  }
+
+  void run() {
+    measure_start();
+    measure_many();
+    measure_detector();
+    measure_growth();
+  }
+
+ private:
+  void measure_start() {
+    std::vector<double> wall, seconds, megabytes;
+    for (int i = 0; i < options_.rounds; ++i) {
+      const Cost cost = run_predict(with_model({options_.photos[0]}));
+      wall.push_back(cost.wall);
+      seconds.push_back(cost.seconds);
+      megabytes.push_back(cost.megabytes);
+    }
+    print("fer-predict, start to the answer for one photo: wall", median(wall), "s");
+    print("    CPU", median(seconds), "s");
+    print("    resident memory", median(megabytes), "MB");
+  }
+
+  std::vector<std::string> with_model(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(),
+                     {"--model", model_, "--workers", "1", "--detector", options_.detector.kind,
+                      "--detector-model", options_.detector.model.string()});
+    return arguments;
+  }
+
+  // Whole pipelines in this process against the work that no classifier could save.
+  void measure_many() {
+    const auto photos = repeated(options_.photos, options_.images);
+    const auto detector = create_face_detector(options_.detector);
+    std::vector<double> ratios;
+    double alone = 0, whole = 0;
+    for (int i = 0; i < options_.rounds; ++i) {
+      alone = seconds_of([&] {
+        for (const auto& path : photos) detector->detect(read_image(path));
+      });
+      whole = seconds_of([&] { predict(photos, false); });
+      ratios.push_back(whole / alone);
+    }
+    print(format("%zu photos: decode and detect alone", photos.size()), alone, "s");
+    print("    found, cropped and classified, too", whole, "s");
+    print("    ratio, median", median(ratios), "");
+
+    const auto crops = repeated(crops_, 10 * options_.images);
+    ratios.clear();
+    for (int i = 0; i < options_.rounds; ++i) {
+      alone = seconds_of([&] {
+        for (const auto& path : crops) read_image(path);
+      });
+      whole = seconds_of([&] { predict(crops, true); });
+      ratios.push_back(whole / alone);
+    }
+    print(format("%zu crops: decode alone", crops.size()), alone, "s");
+    print("    classified, too", whole, "s");
+    print("    ratio, median", median(ratios), "");
+  }
+
+  void predict(const std::vector<std::string>& paths, bool crops) {
+    RecognizerOptions recognizer_options;
+    recognizer_options.detector = options_.detector;
+    if (crops) recognizer_options.detector.kind = "none";
+    EngineOptions engine;
+    engine.threads = 1;
+    Recognizer recognizer(open_classifier(model_, engine), recognizer_options);
+    PredictionOptions prediction;
+    prediction.crops = crops;
+    prediction.threads = 1;
+    std::istringstream nothing;
+    PredictionStream stream(recognizer, InputList(paths, false, nothing), prediction);
+    while (stream.next()) {
+    }
+  }
+
+  void measure_detector() {
+    const Image photo = read_image(options_.photos[0]);
+    for (const int size : {320, 640}) {
+      FaceDetectorOptions detector_options = options_.detector;
+      detector_options.input_size = size;
+      const auto detector = create_face_detector(detector_options);
+      std::vector<double> times;
+      for (int i = 0; i < 5 * options_.rounds; ++i) {
+        times.push_back(1e3 * seconds_of([&] { detector->detect(photo); }));
+      }
+      print(format("%s, %d px", detector->name().c_str(), size), median(times), "ms");
+    }
+  }
+
+  void measure_growth() {
+    std::printf("\n%-24s %10s %12s %10s\n", "growth", "seconds", "ms a face", "MB");
+    const auto line = [](const std::string& what, double count, const Cost& cost) {
+      std::printf("%-24s %10.3f %12.3f %10.1f\n", what.c_str(), cost.seconds,
+                  1e3 * cost.seconds / count, cost.megabytes);
+      std::fflush(stdout);
+    };
+    for (const int count : {10, 100, 1000, 10'000}) {
+      std::string list;
+      for (const std::string& path : repeated(crops_, count)) list += path + "\n";
+      write_file_atomically(folder_ / "list.txt", list);
+      line(format("%d crops", count), count,
+           run_predict(with_model({"--crops", (folder_ / "list.txt").string()})));
+    }
+    const Image face = read_image(crops_[0]);
+    for (const int count : {1, 10, 100, 1000}) {
+      line(format("%d faces at once", count), count,
+           classify_at_once(std::vector<Image>(static_cast<std::size_t>(count), face)));
+    }
+  }
+
+  Cost classify_at_once(const std::vector<Image>& faces) {
+    EngineOptions engine;
+    engine.threads = 1;
+    const auto classifier = open_classifier(model_, engine);
+    classifier->classify(faces);
+    Cost cost;
+    cost.seconds = seconds_of([&] { classifier->classify(faces); });
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    cost.megabytes = static_cast<double>(usage.ru_maxrss) / 1024;
+    return cost;
+  }
+
+  PipelineBench options_;
+  std::string model_;
+  TemporaryFolder folder_;
+  std::vector<std::string> crops_;
+};
+
+}  // namespace
+
+int bench_pipeline(const PipelineBench& options) {
+  if (options.photos.empty()) fail_input("fer-bench pipeline: name at least one photo");
+  Pipeline(options).run();
+  return 0;
+}
+
+}  // namespace fer::tools

@@ -1,0 +1,297 @@
+// fer-export: a checkpoint for other runtimes, or smaller and faster for this one.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "data_options.h"
+#include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/log.h"
+#include "fer/core/text.h"
+#include "fer/eval/predict.h"
+#include "fer/infer/onednn_classifier.h"
+#include "fer/infer/onednn_program.h"
+#include "fer/model/find_model.h"
+#include "fer/model/reference.h"
+#include "fer/onnx/export.h"
+#include "fer/vision/opencv_classifier.h"
+#include "timing.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace fer;
+using namespace fer::tools;
+
+constexpr const char* kExamples =
+    "  fer-export model.safetensors --format onnx --verify\n"
+    "  fer-export model.safetensors --format onnx --normalize --softmax --opset 15\n"
+    "  fer-export model.safetensors --format bf16,int8 --data fer2013.csv --labels fer2013\n";
+
+// What a variant may lose against fp32 and still be shipped.
+constexpr double kBf16Loss = 0.002, kInt8Loss = 0.003;
+constexpr int kDrawnFaces = 64;
+
+struct ExportFlags {
+  std::vector<std::string> models;
+  std::vector<std::string> formats;  // format, split
+  std::string format = "onnx", out;
+  OnnxOptions onnx;
+  bool verify = false;
+  DataFlags data;
+  std::string split = "val";
+  int calibration_faces = 512;
+};
+
+ExportFlags parse(int argc, char** argv) {
+  ExportFlags flags;
+  flags.data.data = flags.data.labels = flags.data.targets = "";
+  Options options("fer-export",
+                  "Writes a checkpoint as ONNX, or smaller and faster as bf16 and int8, and says "
+                  "what that costs.",
+                  kExamples);
+  options.add_positional("model", &flags.models,
+                         "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
+  options.group("Export");
+  options.add("-f,--format", "format", &flags.format, "onnx, bf16, int8, several by commas");
+  options.add("-o,--out", "out", &flags.out, "folder; default: the checkpoint's");
+  options.add("--opset", "opset", &flags.onnx.opset, "of ONNX, 9 to 17");
+  options.add("--normalize", "normalize", &flags.onnx.normalize,
+              "the ONNX network takes bytes, 0 to 255, and normalises them itself");
+  options.add("--softmax", "softmax", &flags.onnx.softmax,
+              "the ONNX network answers with probabilities");
+  options.add("--verify", "verify", &flags.verify,
+              "check ONNX by libonnx and, through OpenCV, against the reference; end with 3 when "
+              "bf16 or int8 lose too much accuracy");
+  options.add("--calibration-faces", "calibration_faces", &flags.calibration_faces,
+              "of the training split, for int8");
+  add_data_options(options, flags.data);
+  options.add("--split", "split", &flags.split, "whose accuracy counts: train, val or test");
+  options.add_config_options();
+  options.parse(argc, argv);
+  if (flags.models.size() > 1) fail_input("one model at a time");
+  flags.formats = split(flags.format, ',');
+  for (const std::string& name : flags.formats) {
+    const std::vector<std::string> known = {"onnx", "bf16", "int8"};
+    if (std::ranges::count(known, name) == 0) {
+      fail_input("--format '" + name + "': expected " + join(known, ", ") +
+                 did_you_mean(name, known));
+    }
+    if (name == "int8" && flags.data.data.empty()) {
+      fail_input("--format int8 needs --data: faces to calibrate with");
+    }
+  }
+  if (flags.calibration_faces < 1) {
+    fail_input(format("--calibration-faces %d is not at least 1", flags.calibration_faces));
+  }
+  return flags;
+}
+
+// The faces that the variants are compared on.
+struct Faces {
+  std::shared_ptr<const Dataset> scored;  // with labels; null without --data
+  std::vector<Image> calibration;
+  std::vector<Image> compared;  // without --data: drawn ones
+};
+
+std::vector<Image> spread(const Dataset& data, std::int64_t count) {
+  std::vector<Image> images;
+  count = std::min(count, data.size());
+  for (std::int64_t i = 0; i < count; ++i) images.push_back(data.image(i * data.size() / count));
+  return images;
+}
+
+Faces open_faces(ExportFlags& flags, const ModelSpec& spec) {
+  Faces faces;
+  if (flags.data.data.empty()) {
+    DatasetOptions drawn;
+    drawn.path = format("synthetic:%d", 2 * kDrawnFaces);
+    faces.compared = spread(*open_dataset(drawn).train, kDrawnFaces);
+    return faces;
+  }
+  if (flags.data.labels.empty()) flags.data.labels = join(labels_of(spec, spec.default_head), ",");
+  if (flags.data.targets.empty()) {
+    flags.data.targets = spec.default_head == "ferplus" ? "majority" : "label";
+  }
+  const OpenedDataset data = open_dataset(dataset_options(flags.data, spec.resize));
+  const Split part = split_from_string(flags.split);
+  faces.scored = labelled(part == Split::kTrain ? data.train
+                          : part == Split::kVal ? data.val
+                                                : data.test);
+  if (faces.scored->size() == 0) {
+    fail_input(flags.data.data + ": the split " + flags.split + " is empty");
+  }
+  faces.calibration = spread(*data.train, flags.calibration_faces);
+  faces.compared = spread(*faces.scored, 1);
+  return faces;
+}
+
+struct Row {
+  std::string variant, file;
+  double size = 0;                 // MB
+  std::optional<double> accuracy;  // with --data
+  double difference = 0;           // largest of a probability, from fp32
+  double p50 = 0, p95 = 0;         // milliseconds of CPU time for a face, one thread
+};
+
+// Measures variants one after the other; the first one is what the others differ from.
+class Comparison {
+ public:
+  explicit Comparison(const Faces& faces) : faces_(faces) {}
+
+  const Row& add(const std::string& variant, const fs::path& file, Classifier& classifier) {
+    Row row;
+    row.variant = variant;
+    row.file = file.filename().string();
+    row.size = static_cast<double>(fs::file_size(file)) / 1e6;
+    const ModelSpec& spec = classifier.spec();
+    std::vector<float> probabilities;
+    if (faces_.scored) {
+      const Predictions predictions =
+          predict(classifier, *faces_.scored, {.head = spec.default_head});
+      row.accuracy = compute_metrics(predictions).accuracy;
+      probabilities = predictions.probabilities;
+    } else {
+      for (const Probabilities& answer : classifier.classify(faces_.compared)) {
+        const auto& values = answer.at(spec.default_head);
+        probabilities.insert(probabilities.end(), values.begin(), values.end());
+      }
+    }
+    if (rows_.empty()) exact_ = probabilities;
+    for (std::size_t i = 0; i < probabilities.size(); ++i) {
+      row.difference = std::max(row.difference, double{std::abs(probabilities[i] - exact_[i])});
+    }
+    const auto times =
+        time_logits(classifier, preprocess(spec, std::span(faces_.compared).first(1)), 0.5);
+    row.p50 = median(times);
+    row.p95 = quantile(times, 0.95);
+    rows_.push_back(row);
+    return rows_.back();
+  }
+
+  double loss(const Row& row) const {
+    return row.accuracy ? *rows_.front().accuracy - *row.accuracy : 0.0;
+  }
+
+  void print() const {
+    std::printf("%-6s %-32s %8s %9s %9s %8s %8s\n", "", "file", "MB", "accuracy", "max |dp|",
+                "p50 ms", "p95 ms");
+    for (const Row& row : rows_) {
+      std::printf("%-6s %-32s %8.1f %9s %9.2g %8.2f %8.2f\n", row.variant.c_str(), row.file.c_str(),
+                  row.size, row.accuracy ? format("%.4f", *row.accuracy).c_str() : "-",
+                  row.difference, row.p50, row.p95);
+    }
+    const Row* ship = &rows_.front();
+    for (const Row& row : rows_) {
+      if (row.variant != "onnx" && loss(row) <= allowed_loss(row.variant) && row.p50 < ship->p50) {
+        ship = &row;
+      }
+    }
+    std::printf("\nto ship: %s (%s), %.1f times as fast as fp32", ship->file.c_str(),
+                ship->variant.c_str(), rows_.front().p50 / ship->p50);
+    if (ship->accuracy) std::printf(" at %+.4f accuracy", -loss(*ship));
+    std::printf("; CPU time of one face, this machine\n");
+  }
+
+  static double allowed_loss(const std::string& variant) {
+    return variant == "int8" ? kInt8Loss : variant == "bf16" ? kBf16Loss : 0.0;
+  }
+
+ private:
+  const Faces& faces_;
+  std::vector<Row> rows_;
+  std::vector<float> exact_;
+};
+
+// The file itself, with whatever it holds inside, against the reference interpreter.
+void verify_onnx(const std::string& bytes, const Checkpoint& checkpoint, const OnnxOptions& options,
+                 std::span<const Image> faces) {
+  check_onnx(bytes);
+  const ModelSpec& spec = checkpoint.spec;
+  ModelSpec feed = spec;
+  if (options.normalize) {
+    feed.scale = 1.0f;
+    std::ranges::fill(feed.mean, 0.0f);
+    std::ranges::fill(feed.std, 1.0f);
+  }
+  const auto answers = make_opencv_classifier(spec, bytes, 1)->logits(preprocess(feed, faces));
+  const auto logits = run_reference(checkpoint.graph, checkpoint.weights, preprocess(spec, faces));
+  double largest = 0;
+  for (const HeadSpec& head : spec.heads) {
+    const std::size_t classes = head.labels.size();
+    for (std::size_t i = 0; i < faces.size(); ++i) {
+      const auto row = answers.at(head.name).floats().subspan(i * classes, classes);
+      const auto expected =
+          softmax(logits.at(head.name).floats().subspan(i * classes, classes), head.temperature);
+      const auto found = options.softmax ? std::vector<float>(row.begin(), row.end())
+                                         : softmax(row, head.temperature);
+      for (std::size_t k = 0; k < classes; ++k) {
+        largest = std::max(largest, double{std::abs(found[k] - expected[k])});
+      }
+    }
+  }
+  constexpr double kTolerance = 1e-5;
+  if (!(largest <= kTolerance)) {
+    fail_runtime(format("ONNX: a probability differs by %.2g from the reference", largest));
+  }
+  log_info(
+      format("ONNX: valid to libonnx; through OpenCV no probability differs by more than %.1g "
+             "from the reference",
+             largest));
+}
+
+int export_model(int argc, char** argv) {
+  ExportFlags flags = parse(argc, argv);
+  const fs::path model = find_model(flags.models.empty() ? "" : flags.models[0]);
+  const Checkpoint checkpoint = load_checkpoint(model);
+  const Faces faces = open_faces(flags, checkpoint.spec);
+  const fs::path folder = flags.out.empty() ? model.parent_path() : fs::path(flags.out);
+  if (!folder.empty()) make_directories(folder);
+  const auto target = [&](const std::string& ending) {
+    return folder / (model.stem().string() + ending);
+  };
+
+  Comparison comparison(faces);
+  comparison.add("fp32", model, *make_onednn_classifier(checkpoint, {"fp32", 1}));
+  bool kept = true;
+  for (const std::string& variant : flags.formats) {
+    if (variant == "onnx") {
+      const std::string bytes = to_onnx(checkpoint, flags.onnx);
+      write_file_atomically(target(".onnx"), bytes);
+      if (flags.verify) verify_onnx(bytes, checkpoint, flags.onnx, faces.compared);
+      // The network alone: what is inside beside it costs nothing.
+      comparison.add(variant, target(".onnx"),
+                     *make_opencv_classifier(checkpoint.spec, to_onnx(checkpoint), 1));
+      continue;
+    }
+    const bool int8 = variant == "int8";
+    const fs::path file = target("-" + variant + ".safetensors");
+    Checkpoint smaller = checkpoint;
+    smaller.ranges.clear();
+    if (int8)
+      smaller.ranges = calibrate(checkpoint, preprocess(checkpoint.spec, faces.calibration));
+    // The engine rounds to 8 bits a channel when it loads; 16 bits lose nothing that matters then.
+    save_checkpoint(file, smaller, int8 ? DType::kF16 : DType::kBF16);
+    if (!(int8 ? cpu_has_int8() : cpu_has_bf16())) {
+      log_warning(file.string() + ": written, but this CPU cannot measure " + variant);
+      continue;
+    }
+    const Row& row =
+        comparison.add(variant, file, *make_onednn_classifier(load_checkpoint(file), {variant, 1}));
+    if (comparison.loss(row) > Comparison::allowed_loss(variant)) {
+      log_warning(format("%s costs %.4f accuracy, more than %.3f", variant.c_str(),
+                         comparison.loss(row), Comparison::allowed_loss(variant)));
+      kept = false;
+    }
+  }
+  comparison.print();
+  return flags.verify && !kept ? 3 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program("fer-export", [&] { return export_model(argc, argv); });
+}
