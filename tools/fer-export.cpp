@@ -28,10 +28,11 @@ using namespace fer::tools;
 constexpr const char* kExamples =
     "  fer-export model.safetensors --format onnx --verify\n"
     "  fer-export model.safetensors --format onnx --normalize --softmax --opset 15\n"
+    "  fer-export best.safetensors --format f16 --out models\n"
     "  fer-export model.safetensors --format bf16,int8 --data fer2013.csv --labels fer2013\n";
 
 // What a variant may lose against fp32 and still be shipped.
-constexpr double kBf16Loss = 0.002, kInt8Loss = 0.003;
+constexpr double kF16Loss = 0.001, kBf16Loss = 0.002, kInt8Loss = 0.003;
 constexpr int kDrawnFaces = 64;
 
 struct ExportFlags {
@@ -48,14 +49,15 @@ struct ExportFlags {
 ExportFlags parse(int argc, char** argv) {
   ExportFlags flags;
   flags.data.data = flags.data.labels = flags.data.targets = "";
-  Options options("fer-export",
-                  "Writes a checkpoint as ONNX, or smaller and faster as bf16 and int8, and says "
-                  "what that costs.",
-                  kExamples);
+  Options options(
+      "fer-export",
+      "Writes a checkpoint as ONNX, half as large as f16, or smaller and faster as bf16 "
+      "and int8, and says what that costs.",
+      kExamples);
   options.add_positional("model", &flags.models,
                          "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
   options.group("Export");
-  options.add("-f,--format", "format", &flags.format, "onnx, bf16, int8, several by commas");
+  options.add("-f,--format", "format", &flags.format, "onnx, f16, bf16, int8, several by commas");
   options.add("-o,--out", "out", &flags.out, "folder; default: the checkpoint's");
   options.add("--opset", "opset", &flags.onnx.opset, "of ONNX, 9 to 17");
   options.add("--normalize", "normalize", &flags.onnx.normalize,
@@ -64,7 +66,7 @@ ExportFlags parse(int argc, char** argv) {
               "the ONNX network answers with probabilities");
   options.add("--verify", "verify", &flags.verify,
               "check ONNX by libonnx and, through OpenCV, against the reference; end with 3 when "
-              "bf16 or int8 lose too much accuracy");
+              "f16, bf16 or int8 lose too much accuracy");
   options.add("--calibration-faces", "calibration_faces", &flags.calibration_faces,
               "of the training split, for int8");
   add_data_options(options, flags.data);
@@ -74,7 +76,7 @@ ExportFlags parse(int argc, char** argv) {
   if (flags.models.size() > 1) fail_input("one model at a time");
   flags.formats = split(flags.format, ',');
   for (const std::string& name : flags.formats) {
-    const std::vector<std::string> known = {"onnx", "bf16", "int8"};
+    const std::vector<std::string> known = {"onnx", "f16", "bf16", "int8"};
     if (std::ranges::count(known, name) == 0) {
       fail_input("--format '" + name + "': expected " + join(known, ", ") +
                  did_you_mean(name, known));
@@ -196,7 +198,10 @@ class Comparison {
   }
 
   static double allowed_loss(const std::string& variant) {
-    return variant == "int8" ? kInt8Loss : variant == "bf16" ? kBf16Loss : 0.0;
+    return variant == "int8"   ? kInt8Loss
+           : variant == "bf16" ? kBf16Loss
+           : variant == "f16"  ? kF16Loss
+                               : 0.0;
   }
 
  private:
@@ -272,14 +277,16 @@ int export_model(int argc, char** argv) {
     smaller.ranges.clear();
     if (int8)
       smaller.ranges = calibrate(checkpoint, preprocess(checkpoint.spec, faces.calibration));
-    // The engine rounds to 8 bits a channel when it loads; 16 bits lose nothing that matters then.
-    save_checkpoint(file, smaller, int8 ? DType::kF16 : DType::kBF16);
-    if (!(int8 ? cpu_has_int8() : cpu_has_bf16())) {
+    // f16 is a way to store weights; the engine computes with them in fp32. In int8 it rounds to 8
+    // bits a channel when it loads; 16 bits lose nothing that matters then.
+    save_checkpoint(file, smaller, variant == "bf16" ? DType::kBF16 : DType::kF16);
+    const std::string precision = variant == "f16" ? "fp32" : variant;
+    if ((int8 && !cpu_has_int8()) || (variant == "bf16" && !cpu_has_bf16())) {
       log_warning(file.string() + ": written, but this CPU cannot measure " + variant);
       continue;
     }
-    const Row& row =
-        comparison.add(variant, file, *make_onednn_classifier(load_checkpoint(file), {variant, 1}));
+    const Row& row = comparison.add(variant, file,
+                                    *make_onednn_classifier(load_checkpoint(file), {precision, 1}));
     if (comparison.loss(row) > Comparison::allowed_loss(variant)) {
       log_warning(format("%s costs %.4f accuracy, more than %.3f", variant.c_str(),
                          comparison.loss(row), Comparison::allowed_loss(variant)));

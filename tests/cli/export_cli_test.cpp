@@ -102,6 +102,23 @@ TEST_CASE("fer-export calibrates int8, measures what it costs, and fer-predict r
   }
 }
 
+TEST_CASE("fer-export stores weights in half precision without changing an answer much") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const auto result = run_shell(kExport + " m.safetensors --format f16 --out half", scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Checkpoint whole = load_checkpoint(scratch / "m.safetensors");
+  const Checkpoint half = load_checkpoint(scratch / "half/m-f16.safetensors");
+  CHECK(half.graph == whole.graph);
+  CHECK(half.spec == whole.spec);
+  CHECK(std::filesystem::file_size(scratch / "half/m-f16.safetensors") <
+        0.7 * std::filesystem::file_size(scratch / "m.safetensors"));
+  const auto words = row(result.out, "f16");
+  REQUIRE(words.size() == 7);
+  CHECK(std::stod(words[4]) < 0.005);
+}
+
 TEST_CASE("fer-export says in one line what is wrong with a command") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
