@@ -38,7 +38,7 @@ need=(
   libtorch-dev libopenblas0-openmp
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-objdetect-dev libopencv-videoio-dev
   libopencv-dnn-dev libopencv-dev opencv-data
-  libdnnl-dev libonnx-dev libprotobuf-dev
+  libdnnl-dev libonnx-dev libprotobuf-dev libhdf5-dev
   libboost-dev libssl-dev libchafa-dev libglib2.0-dev pkg-config
   curl ca-certificates
 )

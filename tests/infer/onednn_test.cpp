@@ -183,7 +183,8 @@ TEST_CASE("oneDNN agrees with the reference on whole networks and batches of any
   };
   const Net net = GENERATE(Net{"compact", 0, 1, 9, false}, Net{"compact", 48, 3, 3, true},
                            Net{"compact", 33, 1, 1, true}, Net{"cnn", 0, 1, 2, false},
-                           Net{"cnn", 30, 3, 3, false}, Net{"cnn-large", 0, 1, 1, false});
+                           Net{"cnn", 30, 3, 3, false}, Net{"cnn-large", 0, 1, 1, false},
+                           Net{"resnet50v2", 0, 3, 2, false});
   CAPTURE(net.name, net.size, net.batch);
   ArchitectureOptions options;
   options.name = net.name;

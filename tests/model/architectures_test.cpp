@@ -59,6 +59,78 @@ TEST_CASE("compact is a residual net of 1 to 3 M parameters") {
   CHECK(parameter_count(gated) < 3'000'000);
 }
 
+TEST_CASE("vgg16 has the published layers and 14,714,688 parameters without top") {
+  const Graph graph = make_architecture(options("vgg16"));
+  CHECK(count<op::Conv2d>(graph) == 13);
+  CHECK(count<op::MaxPool>(graph) == 5);
+  CHECK(graph.input() == op::Input{3, 48, 48});
+  CHECK(graph.shape(graph.find("stage5.relu3")) == Shape{512, 3, 3});
+  const std::int64_t head = 512 * 7 + 7;
+  CHECK(parameter_count(graph) - head == 14'714'688);
+
+  // With batch norm as torchvision has it: four numbers for each of the 4,224 channels more.
+  const Graph normalised = make_architecture(options("vgg16_bn"));
+  CHECK(count<op::BatchNorm>(normalised) == 13);
+  CHECK(parameter_count(normalised) - head == 14'714'688 + 4 * 4224);
+
+  ArchitectureOptions original = options("vgg16");
+  original.input_size = 224;
+  original.dense = {4096, 4096};
+  original.dense_given = true;
+  original.heads = {{"imagenet", 1000}};
+  CHECK(parameter_count(make_architecture(original)) == 138'357'544);
+}
+
+TEST_CASE(
+    "resnet50v2 has the 23,564,800 parameters of Keras' without top, timm's variant its own") {
+  const Graph keras = make_architecture(options("resnet50v2"));
+  const std::int64_t head = 2048 * 7 + 7;
+  CHECK(parameter_count(keras) - head == 23'564'800);
+  CHECK(count<op::Conv2d>(keras) == 1 + 16 * 3 + 4);
+  CHECK(count<op::BatchNorm>(keras) == 16 * 3 + 1);
+  CHECK(count<op::MaxPool>(keras) == 1 + 3);  // the stem's and three strided shortcuts
+  const auto side = [](const Graph& graph, const std::string& node) {
+    return graph.shape(graph.find(node)).back();
+  };
+  CHECK(side(keras, "stage1.block2.add") == 12);
+  CHECK(side(keras, "stage1.block3.add") == 6);
+  CHECK(side(keras, "stage4.block3.add") == 2);
+  const auto& stem = std::get<op::Conv2d>(keras.nodes()[keras.find("stem.conv")].operation);
+  CHECK(stem.bias);
+  const auto& norm = std::get<op::BatchNorm>(keras.nodes()[keras.find("top.bn")].operation);
+  CHECK(norm.epsilon == 1.001e-5f);
+
+  ArchitectureOptions other = options("resnet50v2");
+  other.variant = "timm";
+  const Graph timm = make_architecture(other);
+  CHECK(side(timm, "stage1.block3.add") == 12);
+  CHECK(side(timm, "stage2.block1.add") == 6);
+  CHECK(count<op::MaxPool>(timm) == 1);
+  CHECK(count<op::ZeroPad>(timm) == 0);
+  // Without the biases of stem, projections and last convolutions.
+  const std::int64_t biases =
+      64 + (256 + 512 + 1024 + 2048) + (3 * 256 + 4 * 512 + 6 * 1024 + 3 * 2048);
+  CHECK(parameter_count(keras) - parameter_count(timm) == biases);
+}
+
+TEST_CASE("every family's scaling goes into the spec, averaged for one channel") {
+  ModelSpec spec;
+  set_scaling(spec, default_scaling("vgg16"), 3);
+  CHECK(spec.colour == "gray3");
+  CHECK(spec.mean == std::vector<float>{0.485f, 0.456f, 0.406f});
+  set_scaling(spec, default_scaling("resnet50v2"), 1);
+  CHECK(spec.colour == "gray");
+  spec.resize = spec.input_size = 2;
+  std::vector<float> black, white;
+  preprocess(spec, Image(2, 2, 3, 0), black);
+  preprocess(spec, Image(2, 2, 3, 255), white);
+  CHECK(black == std::vector<float>(4, -1.0f));
+  CHECK(white == std::vector<float>(4, 1.0f));
+  set_scaling(spec, default_scaling("compact"), 1);
+  CHECK(spec.mean == std::vector<float>{0.5f});
+  CHECK(spec.std == std::vector<float>{0.25f});
+}
+
 TEST_CASE("cnn takes its stages, blocks and dense widths from the options") {
   ArchitectureOptions small = options("cnn");
   small.stages = {8, 16};
@@ -127,6 +199,15 @@ TEST_CASE("wrong options of an architecture are refused in words") {
     wrong = options("cnn");
     wrong.squeeze_excitation = true;
     CHECK_THROWS_WITH(make_architecture(wrong), "cnn has no option squeeze_excitation");
+    wrong = options("vgg16");
+    wrong.variant = "timm";
+    CHECK_THROWS_WITH(make_architecture(wrong), "vgg16 has no option variant");
+    wrong = options("resnet50v2");
+    wrong.variant = "torch";
+    CHECK_THROWS_WITH(make_architecture(wrong), Contains("'torch' is neither keras nor timm"));
+    wrong = options("vgg16_bn");
+    wrong.stages = {4, 4, 4, 4, 4, 4};
+    CHECK_THROWS_WITH(make_architecture(wrong), Contains("at most 5 stages, not 6"));
     wrong = options("cnn");
     wrong.blocks = -1;
     CHECK_THROWS_AS(make_architecture(wrong), Error);

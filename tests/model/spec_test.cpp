@@ -116,7 +116,7 @@ TEST_CASE("a spec with anything unknown, missing or out of range is refused") {
     };
     CHECK_THAT(with("resize", 3), Contains("resize 3 is not between 4 and"));
     CHECK_THAT(with("input_size", 0), Contains("'input_size' must be"));
-    CHECK_THAT(with("colour", "grey"), Contains("colour \"grey\" is not gray, rgb or bgr"));
+    CHECK_THAT(with("colour", "grey"), Contains("colour \"grey\" is not gray, gray3, rgb or bgr"));
     CHECK_THAT(with("mean", {0.5, 0.5}), Contains("2 means and 1 deviations for 1 channels"));
     CHECK_THAT(with("std", {0}), Contains("std 0 is not"));
     CHECK_THAT(with("scale", nullptr), Contains("'scale' must be a finite number, got null"));

@@ -14,12 +14,7 @@ Graph make_cnn_large(const ArchitectureOptions& options) {
     x = plain_stage(graph, "stage" + std::to_string(i + 1) + ".", x, stages[i], 2);
   }
   x = graph.add("flatten", op::Flatten{}, {x});
-  for (std::size_t i = 0; i < dense.size(); ++i) {
-    const std::string prefix = "dense" + std::to_string(i + 1) + ".";
-    x = graph.add(prefix + "linear", op::Linear{dense[i]}, {x});
-    x = graph.add(prefix + "relu", op::Relu{}, {x});
-    x = add_dropout(graph, prefix + "dropout", x, dropout);
-  }
+  x = dense_layers(graph, x, dense, dropout);
   add_heads(graph, options, x);
   return graph;
 }

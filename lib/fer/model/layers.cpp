@@ -38,6 +38,17 @@ int add_dropout(Graph& graph, const std::string& name, int input, float rate) {
   return rate == 0.0f ? input : graph.add(name, op::Dropout{rate}, {input});
 }
 
+int dense_layers(Graph& graph, int input, const std::vector<int>& widths, float dropout) {
+  int x = input;
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    const std::string prefix = "dense" + std::to_string(i + 1) + ".";
+    x = graph.add(prefix + "linear", op::Linear{widths[i]}, {x});
+    x = graph.add(prefix + "relu", op::Relu{}, {x});
+    x = add_dropout(graph, prefix + "dropout", x, dropout);
+  }
+  return x;
+}
+
 void add_heads(Graph& graph, const ArchitectureOptions& options, int features) {
   if (options.heads.empty()) fail_input(options.name + ": no head is asked for");
   for (const HeadShape& head : options.heads) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "fer/model/architectures.h"
 #include "fer/model/graph.h"
@@ -22,6 +23,9 @@ int plain_stage(Graph& graph, const std::string& prefix, int input, int channels
 
 // Nothing when the rate is 0.
 int add_dropout(Graph& graph, const std::string& name, int input, float rate);
+
+// "dense<i>.linear", ".relu" and ".dropout" for each width.
+int dense_layers(Graph& graph, int input, const std::vector<int>& widths, float dropout);
 
 // A linear layer "head_<name>" and an output for each head.
 void add_heads(Graph& graph, const ArchitectureOptions& options, int features);

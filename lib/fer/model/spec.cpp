@@ -1,6 +1,7 @@
 #include "fer/model/spec.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -83,8 +84,9 @@ void check_consistency(const ModelSpec& spec) {
   check_range("input_size", static_cast<float>(spec.input_size), 1, kMaxSide);
   check_range("resize", static_cast<float>(spec.resize), static_cast<float>(spec.input_size),
               kMaxSide);
-  if (spec.colour != "gray" && spec.colour != "rgb" && spec.colour != "bgr") {
-    fail_input("spec: colour " + quote(spec.colour) + " is not gray, rgb or bgr");
+  constexpr std::array kColours = {"gray", "gray3", "rgb", "bgr"};
+  if (std::ranges::find(kColours, spec.colour) == kColours.end()) {
+    fail_input("spec: colour " + quote(spec.colour) + " is not gray, gray3, rgb or bgr");
   }
   check_range("scale", spec.scale, 1e-6f, 1e6f);
   const auto channels = static_cast<std::size_t>(spec.channels());
@@ -127,7 +129,8 @@ std::vector<double> decimals(const std::vector<float>& values) {
 // Crop of the right size and colour, before scaling.
 Image prepared(const ModelSpec& spec, const Image& crop) {
   if (crop.empty()) fail_input("an empty picture instead of a face");
-  return resize(spec.colour == "gray" ? to_gray(crop) : to_rgb(crop), spec.resize, spec.resize);
+  const Image coloured = spec.colour.starts_with("gray") ? to_gray(crop) : to_rgb(crop);
+  return resize(coloured, spec.resize, spec.resize);
 }
 
 std::vector<float> mixed_probabilities(const ModelSpec& spec, const MixedHeadSpec& mixed,
@@ -262,7 +265,7 @@ void preprocess(const ModelSpec& spec, const Image& crop, std::vector<float>& ou
   const Image image = prepared(spec, crop);
   const int offset = (spec.resize - spec.input_size) / 2;
   for (int c = 0; c < spec.channels(); ++c) {
-    const int source = spec.colour == "bgr" ? 2 - c : c;
+    const int source = image.channels == 1 ? 0 : spec.colour == "bgr" ? 2 - c : c;
     for (int y = 0; y < spec.input_size; ++y) {
       for (int x = 0; x < spec.input_size; ++x) {
         const float byte = image.at(offset + x, offset + y, source);

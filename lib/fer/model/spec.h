@@ -37,7 +37,9 @@ struct ModelSpec {
   // (training cuts elsewhere). resize >= input_size.
   int resize = 48;
   int input_size = 48;
-  std::string colour = "gray";  // gray, rgb or bgr: channels and their order
+  // Channels and their order: gray, gray3 (gray, repeated in three channels), rgb or bgr. A net that
+  // learned from gray faces gets gray ones, whatever the picture.
+  std::string colour = "gray";
   // value = (byte * scale - mean[c]) / std[c]
   float scale = 1.0f / 255.0f;
   std::vector<float> mean = {0.5f};
