@@ -1,9 +1,13 @@
 #include "data_options.h"
 
+#include <algorithm>
+#include <mutex>
+
 #include "fer/core/error.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
 #if FER_HAVE_VISION
+#include "fer/vision/face_detector.h"
 #include "fer/vision/image_io.h"
 #endif
 
@@ -11,11 +15,15 @@ namespace fer::tools {
 
 void add_data_options(Options& options, DataFlags& flags, const std::string& data_flag) {
   options.group("Data");
-  options.add(data_flag, "data.path", &flags.data,
+  options.add(data_flag, "data.path", &flags.data, &flags.more,
               "a YAML of datasets/, a csv (FER2013 or path,label), a folder of classes, or "
-              "synthetic[:N[:hard]]");
-  options.add("--labels", "data.labels", &flags.labels,
-              "six, fer2013, ferplus, auto, or a list such as happy,sad,other=angry+fearful");
+              "synthetic[:N[:hard]]; repeat it to train on several");
+  options.add(
+      "--labels", "data.labels", &flags.labels,
+      "six, fer2013, ferplus, auto, a list such as happy,sad,other=angry+fearful, or a YAML "
+      "with such a list under 'labels'");
+  options.add("--classes", "data.classes", &flags.classes,
+              "what the data's class names mean, e.g. surprised=1,fearful=2");
   options.add("--targets", "data.targets", &flags.targets,
               "label (the data's own), or of FER+ votes: votes (soft), majority, argmax");
   options.add(
@@ -26,15 +34,91 @@ void add_data_options(Options& options, DataFlags& flags, const std::string& dat
   options.add("--train-fraction", "data.train_fraction", &flags.train_fraction,
               "share that trains where the data has no splits of its own");
   options.add("--data-seed", "data.seed", &flags.seed, "seed of that split and of synthetic faces");
+  options.add("--per-class", "data.per_class", &flags.per_class,
+              "training images of each class at most, chosen by --data-seed; 0: all");
+  options.add("--data-weight", "data.weight", &flags.weight,
+              "several data sets: how often an image of the first stands in an epoch");
+  options.add("--detect", "data.detect", &flags.detect,
+              "photos that are no crops: find the largest face and cut it out");
   options.add("--on-error", "data.on_error", &flags.on_error, "broken image files: stop or skip");
   options.expand_yaml("data.path", "data.");
 }
+
+namespace {
+
+// A list in a file of its own.
+std::string labels_text(const std::string& labels) {
+  if (!labels.ends_with(".yaml") && !labels.ends_with(".yml")) return labels;
+  const Config config = read_config(labels);
+  const auto found = config.find("labels");
+  if (found == config.end() || config.size() != 1) {
+    fail_input(labels + ": expected one key, 'labels', with a list");
+  }
+  return join(found->second, ",");
+}
+
+#if FER_HAVE_VISION
+// The largest face of a photo, upright and square. Detectors are not thread-safe, so that every
+// thread borrows one.
+class FaceCutter {
+ public:
+  FaceCutter(int side, float margin)
+      : options_(resolve_face_detector({})), side_(side), margin_(margin) {}
+
+  Image operator()(const std::filesystem::path& path) {
+    const Image photo = read_image(path);
+    auto detector = borrow();
+    const std::vector<Face> faces = detector->detect(photo);
+    {
+      const std::lock_guard lock(mutex_);
+      idle_.push_back(std::move(detector));
+    }
+    if (faces.empty()) {
+      fail_input(path.string() + ": no face found (--on-error skip leaves such photos out)");
+    }
+    const Face& face = faces[0];
+    return crop(photo, face_crop_box(face.box, margin_), side_, side_, face.roll);
+  }
+
+ private:
+  std::unique_ptr<FaceDetector> borrow() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        auto detector = std::move(idle_.back());
+        idle_.pop_back();
+        return detector;
+      }
+    }
+    return create_face_detector(options_);
+  }
+
+  const FaceDetectorOptions options_;
+  const int side_;
+  const float margin_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<FaceDetector>> idle_;
+};
+#endif
+
+// The data set that `path` names, with the other options as its YAML has them.
+DataFlags own_flags(const std::string& path) {
+  DataFlags flags;
+  Options options("", "", "");
+  add_data_options(options, flags);
+  std::string program, data = "--data", value = path;
+  char* arguments[] = {program.data(), data.data(), value.data()};
+  options.parse(3, arguments);
+  return flags;
+}
+
+}  // namespace
 
 RequestedHeads requested_heads(const DataFlags& flags) {
   RequestedHeads result;
   if (flags.heads.empty()) {
     HeadRequest request;
-    request.labels = flags.labels;
+    request.labels = labels_text(flags.labels);
     request.targets = target_kind_from_string(flags.targets);
     result.requests = {request};
     return result;
@@ -58,13 +142,16 @@ RequestedHeads requested_heads(const DataFlags& flags) {
   return result;
 }
 
-DatasetOptions dataset_options(const DataFlags& flags, int image_size) {
+DatasetOptions dataset_options(const DataFlags& flags, int image_size,
+                               [[maybe_unused]] float crop_margin) {
   DatasetOptions options;
   options.path = flags.data;
   options.heads = requested_heads(flags).requests;
+  options.classes = flags.classes;
   options.votes = flags.votes;
   options.train_fraction = flags.train_fraction;
   options.seed = flags.seed;
+  options.per_class = flags.per_class;
   options.image_size = image_size;
   if (flags.on_error != "stop" && flags.on_error != "skip") {
     fail_input("--on-error '" + flags.on_error + "': expected stop or skip");
@@ -72,8 +159,41 @@ DatasetOptions dataset_options(const DataFlags& flags, int image_size) {
   options.skip_broken = flags.on_error == "skip";
 #if FER_HAVE_VISION
   options.decoder = image_decoder();
+  if (flags.detect) {
+    const auto cutter = std::make_shared<FaceCutter>(image_size, crop_margin);
+    options.decoder = [cutter](const std::filesystem::path& path) { return (*cutter)(path); };
+  }
+#else
+  if (flags.detect) fail_input("--detect: this build has no face detector (it needs OpenCV)");
 #endif
   return options;
+}
+
+OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margin) {
+  const DatasetOptions first = dataset_options(flags, image_size, crop_margin);
+  std::vector<OpenedDataset> parts = {open_dataset(first)};
+  if (flags.more.empty()) return std::move(parts[0]);
+  std::vector<double> weights = {flags.weight};
+  for (const std::string& path : flags.more) {
+    DataFlags own = own_flags(path);
+    own.on_error = flags.on_error;
+    own.detect = own.detect || flags.detect;
+    own.per_class = flags.per_class;
+    weights.push_back(own.weight);
+    DatasetOptions options = dataset_options(own, image_size, crop_margin);
+    const std::vector<HeadRequest> asked = options.heads;
+    options.heads = first.heads;
+    for (std::size_t h = 0; h < options.heads.size(); ++h) {
+      HeadRequest& head = options.heads[h];
+      head.name = parts[0].train->heads()[h].name;
+      head.partial = true;
+      if (asked.size() == options.heads.size()) head.targets = asked[h].targets;
+      // The classes that "auto" found are the labels of all.
+      if (head.labels == "auto") head.labels = join(parts[0].train->heads()[h].labels, ",");
+    }
+    parts.push_back(open_dataset(options));
+  }
+  return join_datasets(parts, weights, flags.seed);
 }
 
 void describe(const OpenedDataset& data) {
@@ -94,6 +214,12 @@ void describe(const OpenedDataset& data) {
       if (source != head.labels[index]) sources[head.labels[index]].push_back(source);
     }
     for (const auto& [label, from] : sources) log_info("    " + label + " <- " + join(from, " + "));
+    const auto validated = class_counts(*data.val, h);
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+      if (counts[c] > 0 && validated[c] == 0 && data.val->size() > 0) {
+        log_warning("label " + head.labels[c] + " has no validation image");
+      }
+    }
   }
   for (const auto& dropped : data.dropped) {
     log_info(format("  left out: %lld rows, ", static_cast<long long>(dropped.rows)) +

@@ -8,6 +8,12 @@ namespace fer::tools {
 
 struct DataFlags {
   std::string data = "synthetic";
+  std::vector<std::string>
+      more;             // further data sets, each with its own YAML; the first has the heads
+  std::string classes;  // what the data's class names mean
+  double weight = 1;    // how often a training image stands in an epoch, beside other data
+  int per_class = 0;    // training images of each class at most; 0: all
+  bool detect = false;  // photos: find the face and cut it out
   std::string labels = "six";
   std::string targets = "label";
   std::vector<std::string>
@@ -27,8 +33,12 @@ struct RequestedHeads {
   std::map<std::string, double> weights;  // of the losses, by head name
 };
 RequestedHeads requested_heads(const DataFlags& flags);
-// image_size: side to which image files are reduced at load.
-DatasetOptions dataset_options(const DataFlags& flags, int image_size);
+// Of the first data set. image_size: side to which image files are reduced at load; crop_margin: of
+// faces that are detected.
+DatasetOptions dataset_options(const DataFlags& flags, int image_size, float crop_margin = 0);
+// All data sets as one. The further ones answer the heads of the first, each with what its YAML
+// says of path, votes, classes, split and weight; they may lack classes.
+OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margin = 0);
 
 // What was opened and what was left out, a line each, on stderr.
 void describe(const OpenedDataset& data);

@@ -24,7 +24,7 @@ constexpr const char* kExamples =
 
 // Training as it is (order, augmentation, loss, metrics) against forward, backward and step alone.
 int bench_train(const TrainFlags& flags, const DataFlags& data_flags, int rounds, int images) {
-  const OpenedDataset data = open_dataset(dataset_options(data_flags, resize_of(flags)));
+  const OpenedDataset data = open_data(data_flags, resize_of(flags));
   Trainer trainer(initial_checkpoint(flags, data, ""), data, flags.train, flags.augment);
   trainer.initialise();
   trainer.measure_bare(flags.train.batch_size * 2);  // warm up

@@ -5,10 +5,13 @@
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
+#include "fer/core/png.h"
 #include "fer/core/text.h"
 #include "fer/core/version.h"
+#include "fer/data/contact_sheet.h"
 #include "fer/model/architectures.h"
 #include "fer/nn/runtime.h"
+#include "fer/train/memory.h"
 #include "fer/train/run.h"
 #include "train_options.h"
 
@@ -21,6 +24,7 @@ constexpr const char* kExamples =
     "  fer-train                                          # a minute or two on synthetic faces\n"
     "  fer-train --arch compact --data fer2013.csv --labels fer2013\n"
     "  fer-train --config configs/compact.yaml --data photos/ --labels auto\n"
+    "  fer-train --config configs/finetune.yaml --pretrained best.safetensors --data photos/\n"
     "  fer-train --resume                                 # go on with the newest unfinished run\n"
     "  fer-train --arch cnn-large --summary               # layers, shapes, parameters, FLOPs\n";
 
@@ -33,14 +37,21 @@ int train(int argc, char** argv) {
   options.add_config_options();
   options.parse(argc, argv);
 
+  if (flags.list_pretrained) {
+    std::fputs(list_of_pretrained().c_str(), stdout);
+    return 0;
+  }
+  const bool resume = !flags.resume.empty();
+  std::optional<Checkpoint> base;
+  if (!resume) base = pretrained_checkpoint(flags, options);
   if (flags.summary) {
     std::fputs(
-        summary(make_architecture(architecture_for(flags, heads_for_summary(data_flags)))).c_str(),
+        summary(base ? base->graph
+                     : make_architecture(architecture_for(flags, heads_for_summary(data_flags))))
+            .c_str(),
         stdout);
     return 0;
   }
-
-  const bool resume = !flags.resume.empty();
   auto folder = resume ? std::optional(RunFolder::unfinished(
                              flags.project, flags.resume == kNewestRun ? "" : flags.resume))
                        : std::nullopt;
@@ -51,22 +62,41 @@ int train(int argc, char** argv) {
     options.apply(config_from_json(read_run_note(*folder)), folder->state().string());
     if (options.given("--device")) flags.train.device = device;
     if (options.given("--threads")) flags.train.threads = threads;
+    // The net as the run has it: the file it began from may be gone.
+    base = load_checkpoint(folder->last());
     log_info("resuming " + folder->path().string());
   }
   const auto requested = requested_heads(data_flags);
   flags.train.head_weights = requested.weights;
+  apply_rates(flags);
   check(flags.train);
   check(flags.augment);
 
-  const OpenedDataset data = open_dataset(dataset_options(data_flags, resize_of(flags)));
+  const OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(flags),
+                                       base ? base->spec.crop_margin : 0.0f);
   describe(data);
-  const Checkpoint initial = initial_checkpoint(flags, data, options.effective_yaml());
+  Checkpoint initial;
+  if (resume) {
+    initial = std::move(*base);
+    initial.spec.data_fingerprint = data.fingerprint;  // compared with the state's
+  } else {
+    initial = initial_checkpoint(flags, data, "", base);
+    if (flags.train.batch_size == 0) {
+      flags.train.batch_size =
+          fitting_batch_size(initial.graph, flags.train, data.train->size(), available_memory());
+      log_info(format("batch size %d: about %.1f GB", flags.train.batch_size,
+                      1e-9 * static_cast<double>(training_bytes(initial.graph, flags.train,
+                                                                flags.train.batch_size))));
+    }
+    initial.spec.provenance["config"] = options.effective_yaml();
+  }
   Trainer trainer(initial, data, flags.train, flags.augment);
   trainer.initialise();
-  log_info(format("%s: %s parameters, %s; %lld images an epoch", flags.architecture.name.c_str(),
+  log_info(format("%s: %s parameters, %s; %lld images an epoch", initial.spec.architecture.c_str(),
                   human_count(static_cast<double>(parameter_count(initial.graph))).c_str(),
                   trainer.device_description().c_str(),
                   static_cast<long long>(trainer.images_per_epoch())));
+  if (const std::string phase = trainer.phase_description(); !phase.empty()) log_info(phase);
   if (!folder) {
     folder = RunFolder::create(flags.project, flags.name, flags.exist_ok);
     write_file_atomically(folder->file("args.yaml"), options.effective_yaml());
@@ -84,6 +114,9 @@ int train(int argc, char** argv) {
     }
     write_file_atomically(folder->file("data.json"), facts.dump(2) + "\n");
     draw_data(*folder, data, trainer);
+    if (data_flags.detect) {
+      write_png(folder->file("detected.png"), contact_sheet(*data.train, 12, 64));
+    }
   }
   log_info("run folder: " + folder->path().string());
 

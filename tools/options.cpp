@@ -239,13 +239,14 @@ struct Options::Impl {
     if (expand_key.empty()) return;
     const auto entry = std::find_if(entries.begin(), entries.end(),
                                     [&](const Entry& e) { return e.key == expand_key; });
-    std::string path = entry->get().at(0);
+    Values paths = entry->get();
     for (const Layer& layer : layers) {
       for (const auto& key : {expand_key, entry->flag}) {
         if (const auto found = layer.values.find(key); found != layer.values.end())
-          path = found->second.at(0);
+          paths = found->second;
       }
     }
+    const std::string path = paths.empty() ? "" : paths[0];
     if (!is_yaml(path)) return;
     Layer dataset{path, {}};
     const fs::path folder = fs::path(path).parent_path();
@@ -259,6 +260,8 @@ struct Options::Impl {
       dataset.values[expand_prefix + key] = copy;
     }
     if (!dataset.values.contains(expand_key)) fail_input(path + ": the key 'path' is missing");
+    Values& expanded = dataset.values[expand_key];
+    expanded.insert(expanded.end(), paths.begin() + 1, paths.end());
     for (Layer& layer : layers) {
       layer.values.erase(expand_key);
       layer.values.erase(entry->flag);
@@ -322,7 +325,10 @@ void Options::add(const std::string& flag, const std::string& key, std::string* 
 void Options::add(const std::string& flag, const std::string& key, std::vector<std::string>* value,
                   const std::string& help) {
   impl_->add(flag, help,
-             {"", key, true, [value](const Values& v, const std::string&) { *value = v; },
+             {"", key, true,
+              [value](const Values& v, const std::string&) {
+                *value = v == Values{""} ? Values{} : v;  // "--set key=" empties a list
+              },
               [value] { return *value; }});
 }
 
@@ -351,6 +357,33 @@ void Options::add(const std::string& flag, const std::string& key, int* value,
 void Options::add(const std::string& flag, const std::string& key, std::uint64_t* value,
                   const std::string& help) {
   impl_->add(flag, help, number_entry(key, value));
+}
+
+void Options::add_auto(const std::string& flag, const std::string& key, int* value,
+                       const std::string& help) {
+  impl_->add(flag, help,
+             {"", key, false,
+              [value](const Values& v, const std::string& where) {
+                *value = v[0] == "auto" ? 0 : parse_number<int>(v[0], where);
+              },
+              [value] { return Values{*value == 0 ? "auto" : show(*value)}; }});
+}
+
+void Options::add(const std::string& flag, const std::string& key, std::string* first,
+                  std::vector<std::string>* rest, const std::string& help) {
+  impl_->add(flag, help,
+             {"", key, true,
+              [first, rest](const Values& v, const std::string& where) {
+                if (v.empty()) fail_input(where + ": expected at least one value");
+                *first = v[0];
+                rest->assign(v.begin() + 1, v.end());
+              },
+              [first, rest] {
+                Values all = {*first};
+                all.insert(all.end(), rest->begin(), rest->end());
+                return all;
+              }});
+  impl_->cli[long_flag(flag)]->expected(1)->take_all()->allow_extra_args(false)->type_name("");
 }
 
 void Options::add(const std::string& flag, const std::string& key, std::vector<int>* value,

@@ -38,6 +38,12 @@ class Options {
            const std::string& help);
   void add(const std::string& flag, const std::string& key, bool* value,
            const std::string& help);  // and --no-flag
+  // A number or the word "auto", which stands for 0.
+  void add_auto(const std::string& flag, const std::string& key, int* value,
+                const std::string& help);
+  // A list of at least one, given by repeating the flag.
+  void add(const std::string& flag, const std::string& key, std::string* first,
+           std::vector<std::string>* rest, const std::string& help);
   // A flag whose value may be left out: `value` is then `implied`.
   void add_optional(const std::string& flag, std::string* value, const std::string& implied,
                     const std::string& help);
@@ -47,7 +53,7 @@ class Options {
   void add_config_options();
 
   // A value of `key` that names a YAML stands for that file's keys under `prefix`; its own `key` is
-  // what counts then, relative to the file.
+  // what counts then, relative to the file. Of a list the first is expanded.
   void expand_yaml(const std::string& key, const std::string& prefix);
 
   // Parses the command line and applies every layer in order. Throws Help for --help, --version,

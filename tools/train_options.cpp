@@ -1,8 +1,15 @@
 #include "train_options.h"
 
+#include <algorithm>
+
 #include "fer/core/error.h"
+#include "fer/core/log.h"
 #include "fer/core/text.h"
 #include "fer/core/version.h"
+#include "fer/model/pretrained.h"
+#if FER_HAVE_KERAS
+#include "fer/keras/keras_h5.h"
+#endif
 
 namespace fer::tools {
 namespace {
@@ -39,7 +46,14 @@ void add_train_options(Options& o, TrainFlags& f) {
         "side of the input in pixels; 0: the architecture's own");
   o.add("--resize", "model.resize", &f.resize,
         "side before the crop to the input; 0: 48, or 12/11 of a larger input");
-  o.add("--channels", "model.channels", &f.architecture.channels, "1 (gray) or 3 (gray repeated)");
+  o.add("--variant", "model.variant", &f.architecture.variant, "resnet50v2: keras or timm");
+  o.add("--channels", "model.channels", &f.architecture.channels,
+        "1 (gray) or 3 (gray repeated); 0: 3 for vgg16, vgg16_bn, resnet50v2, else 1");
+  o.add("--pretrained", "model.pretrained", &f.pretrained,
+        "weights to begin with: a checkpoint of ours (its head is replaced), a safetensors of "
+        "torchvision or timm, or a Keras .h5");
+  o.add("--list-pretrained", "", &f.list_pretrained,
+        "print the published files of ImageNet weights, and end");
   o.add("--stages", "model.stages", &f.architecture.stages,
         "channels of each stage; empty: the architecture's own");
   o.add("--blocks", "model.blocks", &f.architecture.blocks,
@@ -56,7 +70,8 @@ void add_train_options(Options& o, TrainFlags& f) {
   TrainOptions& t = f.train;
   o.group("Recipe");
   o.add("--epochs", "train.epochs", &t.epochs, "passes over the training data");
-  o.add("-b,--batch-size", "train.batch_size", &t.batch_size, "images a step");
+  o.add_auto("-b,--batch-size", "train.batch_size", &t.batch_size,
+             "images a step; auto: as many as fit into half of the free memory, at most 128");
   o.add("--opt", "train.opt", &t.opt, "adam, adamw, sgd (Nesterov momentum)");
   o.add("--lr", "train.lr", &t.lr, "peak learning rate; 0: adam, adamw .002, sgd .1");
   o.add("--weight-decay", "train.weight_decay", &t.weight_decay,
@@ -82,6 +97,20 @@ void add_train_options(Options& o, TrainFlags& f) {
         "accuracy, macro_f1, loss of the validation part: picks best.safetensors");
   o.add("--clip-grad", "train.clip_grad", &t.clip_grad, "largest gradient norm; 0: off");
   o.add("--drop-path", "train.drop_path", &t.drop_path, "stochastic depth rate of the last block");
+  o.group("Fine-tuning (layers: stem, stage1, ..., head, or a longer name such as stage3.block1)");
+  o.add("--freeze", "train.freeze", &t.freeze,
+        "layers that do not learn; backbone: all but the head");
+  o.add("--unfreeze-at", "train.unfreeze_at", &t.unfreeze_at,
+        "epochs after which a second phase trains them, too; 0: never");
+  o.add("--unfreeze", "train.unfreeze", &t.unfreeze, "which of them; empty: all");
+  o.add("--unfreeze-lr", "train.unfreeze_lr", &t.unfreeze_lr,
+        "the second phase's peak learning rate over the first one's");
+  o.add("--layer-decay", "train.layer_decay", &t.layer_decay,
+        "learning rate of a group over that of the next one towards the head");
+  o.add("--rates", "train.rates", &f.rates, "factors of the rate, e.g. stem=0 stage1=0.1");
+  o.add("--cache-features", "train.cache_features", &t.cache_features,
+        "compute a frozen backbone once, from the pictures as they are");
+  o.group("Recipe");
   o.add("--seed", "train.seed", &t.seed, "of weights, order, augmentation and dropout");
 
   AugmentOptions& a = f.augment;
@@ -111,6 +140,18 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--exist-ok", "run.exist_ok", &f.exist_ok, "write into an existing run folder");
   o.add_optional("--resume", &f.resume, kNewestRun,
                  "[=RUN] go on with an unfinished run; alone: the newest");
+}
+
+void apply_rates(TrainFlags& f) {
+  f.train.rates.clear();
+  for (const std::string& text : f.rates) {
+    const auto parts = split(text, '=');
+    double rate = 0;
+    if (parts.size() != 2 || !parse_double(trim(parts[1]), rate)) {
+      fail_input("--rates '" + text + "': expected a form like stage1=0.1");
+    }
+    f.train.rates[trim(parts[0])] = rate;
+  }
 }
 
 int resize_of(const TrainFlags& f) {
@@ -143,25 +184,91 @@ std::vector<HeadLabels> heads_for_summary(const DataFlags& flags) {
   return heads;
 }
 
-Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
-                              const std::string& config) {
+std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& f, const Options& options) {
+  if (f.pretrained.empty() || identify_weights(f.pretrained) != WeightFile::kCheckpoint) return {};
+  Checkpoint base = load_checkpoint(f.pretrained);
+  for (const char* flag : {"--input-size", "--resize", "--channels", "--stages", "--blocks",
+                           "--dense", "--dropout", "--squeeze-excitation", "--variant"}) {
+    if (options.given(flag)) {
+      fail_input(std::string(flag) + ": the net of " + f.pretrained + " stays as it is");
+    }
+  }
+  if (options.given("--arch") && f.architecture.name != base.spec.architecture) {
+    fail_input("--arch " + f.architecture.name + ": " + f.pretrained + " holds a net of --arch " +
+               base.spec.architecture);
+  }
+  return base;
+}
+
+namespace {
+
+std::string shortened(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 4;
+  if (names.size() <= kMost) return join(names, ", ");
+  return join({names.begin(), names.begin() + kMost}, ", ") +
+         format(" and %zu more", names.size() - kMost);
+}
+
+void report(const std::string& file, const std::string& family, std::size_t loaded,
+            const std::vector<std::string>& skipped, const std::vector<std::string>& fresh) {
+  log_info(file + ": " + family + format(", %zu tensors loaded", loaded) +
+           (skipped.empty() ? "" : "; skipped: " + shortened(skipped)) +
+           (fresh.empty() ? "" : "; fresh: " + shortened(fresh)));
+}
+
+TensorMap read_foreign(const std::string& file, bool keras) {
+  if (!keras) return read_safetensors(file).tensors;
+#if FER_HAVE_KERAS
+  return read_keras_h5(file);
+#else
+  fail_input(file + ": this build does not read Keras' .h5 (it needs libhdf5)");
+#endif
+}
+
+// A net by name, with the weights of another project where --pretrained names them.
+Checkpoint new_net(const TrainFlags& f, const std::vector<HeadLabels>& heads) {
+  const ArchitectureOptions architecture = architecture_for(f, heads);
   Checkpoint c;
-  c.graph = make_architecture(architecture_for(f, data.train->heads()));
+  c.graph = make_architecture(architecture);
+  c.spec.architecture = architecture.name;
+  c.spec.resize = resize_of(f);
+  c.spec.input_size = c.graph.input().height;
+  Scaling scaling = default_scaling(architecture.name);
+  if (!f.pretrained.empty()) {
+    const bool keras = identify_weights(f.pretrained) == WeightFile::kHdf5;
+    ImportedWeights imported = import_weights(read_foreign(f.pretrained, keras), keras,
+                                              architecture, c.graph, f.pretrained);
+    report(f.pretrained, imported.family, imported.weights.size(), imported.skipped,
+           imported.fresh);
+    scaling = imported.scaling;
+    c.weights = std::move(imported.weights);
+  }
+  set_scaling(c.spec, scaling, c.graph.input().channels);
+  return c;
+}
+
+Checkpoint with_new_heads(const Checkpoint& base, const std::string& file,
+                          const std::vector<HeadSpec>& heads) {
+  Checkpoint c = replace_heads(base, heads);
+  std::vector<std::string> fresh;
+  for (const Parameter& parameter : c.graph.parameters()) {
+    if (!c.weights.contains(parameter.name)) fresh.push_back(parameter.name);
+  }
+  report(file, "a checkpoint of " + base.spec.architecture, c.weights.size(), {}, fresh);
+  return c;
+}
+
+}  // namespace
+
+Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
+                              const std::string& config, const std::optional<Checkpoint>& base) {
+  std::vector<HeadSpec> heads;
+  for (const HeadLabels& head : data.train->heads()) heads.push_back({head.name, head.labels});
+  Checkpoint c =
+      base ? with_new_heads(*base, f.pretrained, heads) : new_net(f, data.train->heads());
   ModelSpec& s = c.spec;
-  s.architecture = f.architecture.name;
-  s.resize = resize_of(f);
-  s.input_size = c.graph.input().height;
-  if (c.graph.input().channels == 3) {
-    s.colour = "rgb";
-    s.mean.assign(3, s.mean[0]);
-    s.std.assign(3, s.std[0]);
-  }
-  for (const HeadLabels& head : data.train->heads()) {
-    HeadSpec& h = s.heads.emplace_back();
-    h.name = head.name;
-    h.labels = head.labels;
-  }
-  s.default_head = s.heads[0].name;
+  s.heads = heads;
+  s.default_head = heads[0].name;
   if (!f.mix.empty()) {
     const MixedHeadSpec mix = parse_mix(f.mix);
     for (const auto& [head, weight] : mix.parts) s.head(head);
@@ -176,7 +283,20 @@ Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
                   {"data", data.description},
                   {"train_images", data.train->size()},
                   {"val_images", data.val->size()}};
+  if (!f.pretrained.empty()) s.provenance["pretrained"] = f.pretrained;
   return c;
+}
+
+std::string list_of_pretrained() {
+  std::string text =
+      "Files that --pretrained reads, of ImageNet. Nothing is downloaded: fetch them, check "
+      "them.\n";
+  for (const PublishedWeights& w : published_weights()) {
+    text += "\n" + w.file + "\n  --arch " + w.architecture +
+            (w.variant.empty() ? "" : " --variant " + w.variant) + "; " + w.size + ", " +
+            w.checksum + "\n  " + w.from + w.file + "\n";
+  }
+  return text + "\nA .pth is converted to safetensors first: docs/training.md shows how.\n";
 }
 
 }  // namespace fer::tools

@@ -1,6 +1,8 @@
 // What fer-train and fer-bench ask for: net, recipe and run folder.
 #pragma once
 
+#include <optional>
+
 #include "data_options.h"
 #include "fer/data/dataset.h"
 #include "fer/model/architectures.h"
@@ -15,8 +17,11 @@ inline constexpr const char* kNewestRun = "newest";
 
 struct TrainFlags {
   ArchitectureOptions architecture;
-  int resize = 0;   // side before the crop; 0: 48, or 12/11 of a larger input
-  std::string mix;  // a head made of others: six=0.3*fer2013+0.7*ferplus
+  int resize = 0;          // side before the crop; 0: 48, or 12/11 of a larger input
+  std::string pretrained;  // weights to begin with; see model/pretrained.h
+  bool list_pretrained = false;
+  std::vector<std::string> rates;  // "stage1=0.1"
+  std::string mix;                 // a head made of others: six=0.3*fer2013+0.7*ferplus
   TrainOptions train;
   AugmentOptions augment;
   std::string project = "runs/train";
@@ -28,12 +33,23 @@ struct TrainFlags {
 
 void add_train_options(Options& options, TrainFlags& flags);
 
+// The checkpoint of ours that --pretrained names, nothing when it names none or a file of another
+// project. Throws kInput on flags for a net of their own, which would not count.
+std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& flags, const Options& options);
+
+// Reads flags.rates into flags.train. Throws kInput on a form it does not know.
+void apply_rates(TrainFlags& flags);
+
 int resize_of(const TrainFlags& flags);
 ArchitectureOptions architecture_for(const TrainFlags& flags, const std::vector<HeadLabels>& heads);
 // Heads without opening the data: their label counts alone matter.
 std::vector<HeadLabels> heads_for_summary(const DataFlags& flags);
-// Graph and spec for the data's heads, without weights.
+// Graph and spec for the data's heads, and the weights to begin with: those of `base`, else of the
+// file that --pretrained names, else none. What was loaded, skipped and left fresh goes to the log.
 Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data,
-                              const std::string& config);
+                              const std::string& config,
+                              const std::optional<Checkpoint>& base = {});
+// Files that --pretrained reads, where they are published, size and checksum.
+std::string list_of_pretrained();
 
 }  // namespace fer::tools

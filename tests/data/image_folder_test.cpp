@@ -173,3 +173,65 @@ TEST_CASE("a manifest names pictures beside itself and keeps its further columns
   write_text(csv, "path,label\n");
   CHECK(open_error(options) == "faces.csv: no rows after the header");
 }
+
+TEST_CASE("classes that are numbers get their meaning before any label map") {
+  const test::TempFolder folder;
+  for (const char* name : {"1", "2", "3", "other"}) {
+    for (int i = 0; i < 5; ++i) {
+      write_face(folder / (std::string(name) + "/" + std::to_string(i) + ".png"), 100);
+    }
+  }
+  DatasetOptions options = options_for(folder.path(), "six");
+  options.classes = "surprised=1,fearful=2+3";
+  const OpenedDataset opened = open_dataset(options);
+  CHECK(class_counts(*opened.train) == std::vector<std::int64_t>{0, 8, 0, 0, 0, 4});
+  REQUIRE(opened.dropped.size() == 1);
+  CHECK(opened.dropped[0].reason == "label other is not among the preset six");
+  options.heads[0].labels = "auto";  // what the map does not name stays
+  CHECK(open_dataset(options).train->heads()[0].labels ==
+        LabelList{"surprised", "fearful", "other"});
+  options.classes = "surprised=7";
+  CHECK_THAT(open_error(options), Catch::Contains("no class '7'"));
+}
+
+TEST_CASE("a list may name classes that the data lacks when it is said so") {
+  const test::TempFolder folder;
+  for (const char* name : {"angry", "sad"}) {
+    for (int i = 0; i < 5; ++i) {
+      write_face(folder / (std::string(name) + "/" + std::to_string(i) + ".png"), 100);
+    }
+  }
+  DatasetOptions options = options_for(folder.path(), "angry,happy,sad");
+  CHECK_THAT(open_error(options), Catch::Contains("no class 'happy'"));
+  options.heads[0].partial = true;
+  CHECK(class_counts(*open_dataset(options).train) == std::vector<std::int64_t>{4, 0, 4});
+}
+
+TEST_CASE("per_class keeps a seeded choice of each class's training images and all of the others") {
+  const test::TempFolder folder;
+  for (int i = 0; i < 20; ++i) {
+    write_face(folder / ("a/" + std::to_string(i) + ".png"), static_cast<std::uint8_t>(i));
+    if (i < 5) write_face(folder / ("b/" + std::to_string(i) + ".png"), 200);
+  }
+  DatasetOptions options = options_for(folder.path(), "auto");
+  const OpenedDataset all = open_dataset(options);
+  options.per_class = 6;
+  const OpenedDataset some = open_dataset(options);
+  CHECK(class_counts(*some.train) == std::vector<std::int64_t>{6, 4});
+  CHECK(origins(*some.val, folder.path()) == origins(*all.val, folder.path()));
+  CHECK(fingerprint(*open_dataset(options).train) == some.fingerprint);
+  options.seed = 1;
+  CHECK(open_dataset(options).fingerprint != some.fingerprint);
+  options.per_class = -1;
+  CHECK_THAT(open_error(options), Catch::Contains("per_class is -1"));
+}
+
+TEST_CASE("a class without a training image is refused") {
+  const test::TempFolder folder;
+  for (const char* path :
+       {"train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/1.png", "val/c/1.png"}) {
+    write_face(folder / path, 100);
+  }
+  CHECK_THAT(open_error(options_for(folder.path(), "auto")),
+             Catch::Contains("label 'c' has no training image, but 1 elsewhere"));
+}

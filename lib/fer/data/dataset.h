@@ -92,6 +92,7 @@ struct HeadRequest {
   std::string name;  // empty: the preset's name, or "labels"
   std::string labels = "six";
   TargetKind targets = TargetKind::kLabel;
+  bool partial = false;  // the data may lack classes of the list, as it may lack a preset's
   bool operator==(const HeadRequest&) const = default;
 };
 // label, votes, majority, argmax
@@ -105,9 +106,9 @@ struct LabelMap {
       index_of;  // canonical source label -> index in labels; absent: dropped
 };
 // `found`: the source classes of the data; used by "auto" and to name the nearest on a mistake.
-// Throws kInput when a named source class does not exist in the data's vocabulary, twice-used or
-// empty names.
-LabelMap make_label_map(const std::string& labels, const LabelList& found);
+// Throws kInput when a named source class does not exist in the data's vocabulary (but for
+// `partial`), twice-used or empty names.
+LabelMap make_label_map(const std::string& labels, const LabelList& found, bool partial = false);
 
 // Decodes an image file; filled by the vision room (or by PNG alone in core). Throws fer::Error.
 using ImageDecoder = std::function<Image(const std::filesystem::path&)>;
@@ -115,11 +116,16 @@ using ImageDecoder = std::function<Image(const std::filesystem::path&)>;
 struct DatasetOptions {
   std::string path;  // a .csv, a folder, or "synthetic[:N[:easy|hard]]"
   std::vector<HeadRequest> heads = {HeadRequest{}};
+  // What the data's own class names mean, where they are numbers or codes: "surprised=1,fearful=2".
+  // The map comes before the heads' labels; classes that it does not name are dropped. Empty: none.
+  std::string classes;
   std::string votes;  // FER+ file; empty: fer2013new.csv beside the csv when a head needs votes
   // Of data without a validation split of its own; the rest becomes validation (of synthetic faces,
   // half of the rest becomes the test split). 1: no validation.
   double train_fraction = 0.8;
-  std::uint64_t seed = 0;    // of that split, and of synthetic faces
+  std::uint64_t seed = 0;  // of that split, and of synthetic faces
+  std::int64_t per_class =
+      0;                     // at most so many training samples of each class, by the seed; 0: all
   bool skip_broken = false;  // --on-error skip: unreadable image files are reported and left out
   int image_size = 48;   // image files are reduced to gray squares of this side at load (0: kept)
   ImageDecoder decoder;  // for image files; without it folders of anything but PNG are an error

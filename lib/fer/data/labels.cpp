@@ -31,7 +31,7 @@ LabelMap identity_map(const LabelList& labels) {
   return map;
 }
 
-LabelMap parse_label_map(const std::string& text, const LabelList& classes) {
+LabelMap parse_label_map(const std::string& text, const LabelList& classes, bool partial) {
   LabelMap map;
   const auto fail = [&](const std::string& what) { fail_input("labels '" + text + "': " + what); };
   for (const std::string& entry : split(text, ',')) {
@@ -45,7 +45,7 @@ LabelMap parse_label_map(const std::string& text, const LabelList& classes) {
     for (const std::string& part : split(sources, '+')) {
       const std::string source = canonical_label(part);
       if (source.empty()) fail("a name is empty");
-      if (std::find(classes.begin(), classes.end(), source) == classes.end()) {
+      if (!partial && std::find(classes.begin(), classes.end(), source) == classes.end()) {
         std::vector<std::string> candidates = classes;
         if (entry == text) {
           const auto presets = label_preset_names();
@@ -83,12 +83,12 @@ TargetKind target_kind_from_string(const std::string& name) {
   fail_input("targets '" + name + "': expected " + join(names, ", ") + did_you_mean(name, names));
 }
 
-LabelMap make_label_map(const std::string& labels, const LabelList& found) {
+LabelMap make_label_map(const std::string& labels, const LabelList& found, bool partial) {
   const LabelList classes = canonical(found);
   const std::string text = trim(labels);
   if (text == "auto") return identity_map(classes);
   const auto preset = label_preset(text);
-  if (!preset) return parse_label_map(text, classes);
+  if (!preset) return parse_label_map(text, classes, partial);
   // A preset's class may be absent, as contempt is from FER2013; all of them may not.
   const bool any = std::any_of(classes.begin(), classes.end(), [&](const std::string& name) {
     return std::find(preset->begin(), preset->end(), name) != preset->end();

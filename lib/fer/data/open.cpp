@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fer/core/error.h"
+#include "fer/core/random.h"
 #include "fer/core/text.h"
 #include "fer/data/csv.h"
 #include "fer/data/dataset.h"
@@ -107,6 +108,23 @@ FaceTable read_table(const DatasetOptions& options) {
   fail_input(options.path + ": expected a .csv, a folder or 'synthetic[:N[:easy|hard]]'");
 }
 
+// Gives the classes the names that options.classes says.
+void rename_classes(FaceTable& table, const std::string& classes) {
+  const LabelMap map = make_label_map(classes, table.vocabulary);
+  LabelList names;
+  std::vector<int> renumbered;
+  for (const std::string& source : table.vocabulary) {
+    const auto found = map.index_of.find(canonical_label(source));
+    const std::string& name =
+        found == map.index_of.end() ? source : map.labels[static_cast<std::size_t>(found->second)];
+    const auto known = std::find(names.begin(), names.end(), name);
+    renumbered.push_back(static_cast<int>(known - names.begin()));
+    if (known == names.end()) names.push_back(name);
+  }
+  table.vocabulary = std::move(names);
+  for (int& label : table.labels) label = renumbered[static_cast<std::size_t>(label)];
+}
+
 struct Heads {
   std::vector<HeadLabels> labels;
   std::vector<LabelMap> maps;
@@ -122,7 +140,8 @@ Heads make_heads(const DatasetOptions& options, const FaceTable& table) {
                  "' need FER+ votes, which only a FER2013 csv has");
     }
     heads.maps.push_back(make_label_map(
-        request.labels, needs_votes(request) ? *label_preset("ferplus") : table.vocabulary));
+        request.labels, needs_votes(request) ? *label_preset("ferplus") : table.vocabulary,
+        request.partial));
     std::string name = request.name;
     if (name.empty()) name = label_preset(trim(request.labels)) ? trim(request.labels) : "labels";
     if (!names.insert(name).second)
@@ -184,6 +203,39 @@ void split_off_validation(const std::shared_ptr<const TableDataset>& all,
   train = pick(first);
 }
 
+// A class that is only in the other parts can be scored but never learned.
+void check_every_class_trains(const TableDataset& all, const std::vector<std::int64_t>& train,
+                              const DatasetOptions& options) {
+  const LabelList& labels = all.heads()[0].labels;
+  std::vector<std::int64_t> missing = class_counts(all);
+  for (const std::int64_t i : train) {
+    if (const int label = all.target(i, 0).label; label >= 0)
+      missing[static_cast<std::size_t>(label)] = 0;
+  }
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    if (missing[c] > 0) {
+      fail_input(options.path + ": label '" + labels[c] + "' has no training image, but " +
+                 std::to_string(missing[c]) + " elsewhere");
+    }
+  }
+}
+
+// A seeded choice of options.per_class samples of each of the first head's classes, in order.
+std::vector<std::int64_t> first_of_each_class(const TableDataset& all,
+                                              const std::vector<std::int64_t>& train,
+                                              const DatasetOptions& options) {
+  std::vector<std::int64_t> taken(all.heads()[0].labels.size(), 0), chosen;
+  for (const std::int64_t p :
+       permutation(static_cast<std::int64_t>(train.size()), Rng{options.seed, 0x636c617373ull})) {
+    const std::int64_t i = train[static_cast<std::size_t>(p)];
+    const int label = all.target(i, 0).label;
+    if (label >= 0 && taken[static_cast<std::size_t>(label)]++ < options.per_class)
+      chosen.push_back(i);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
 OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
   Heads heads = make_heads(options, source);
   OpenedDataset opened;
@@ -236,6 +288,8 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
   if (val.empty() && !train.empty() && options.train_fraction < 1) {
     split_off_validation(all, train, val, options);
   }
+  check_every_class_trains(*all, train, options);
+  if (options.per_class > 0) train = first_of_each_class(*all, train, options);
   opened.train = subset(all, train);
   opened.val = subset(all, val);
   opened.test = subset(all, test);
@@ -250,7 +304,13 @@ OpenedDataset open_dataset(const DatasetOptions& options) {
     fail_input(
         format("train_fraction is %g, expected more than 0 and at most 1", options.train_fraction));
   }
-  return assemble(read_table(options), options);
+  if (options.per_class < 0) {
+    fail_input(format("per_class is %lld, expected 0 (all) or more",
+                      static_cast<long long>(options.per_class)));
+  }
+  FaceTable table = read_table(options);
+  if (!options.classes.empty()) rename_classes(table, options.classes);
+  return assemble(std::move(table), options);
 }
 
 }  // namespace fer

@@ -461,8 +461,15 @@ std::string summary(const Graph& graph) {
                    row.parameters.c_str(), widths[4], row.flops.c_str());
   }
   const std::int64_t trainable = trainable_parameter_count(graph);
+  std::int64_t heads = 0;
+  for (const Output& output : graph.outputs()) {
+    for (const Parameter& parameter : graph.parameters(output.node)) {
+      heads += element_count(parameter.shape);
+    }
+  }
   text += "trainable " + grouped(trainable) + ", running statistics " +
-          grouped(parameter_count(graph) - trainable) + "; shapes and FLOPs for one sample\n";
+          grouped(parameter_count(graph) - trainable) + ", all without heads " +
+          grouped(parameter_count(graph) - heads) + "; shapes and FLOPs for one sample\n";
   return text;
 }
 

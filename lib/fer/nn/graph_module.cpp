@@ -82,6 +82,12 @@ struct GraphModule::Impl {
   std::vector<at::Tensor> tensors;           // parallel to parameters
   std::map<std::string, std::size_t> index;  // by parameter name
   int residual_sums = 0;
+  std::vector<bool> frozen;  // a node
+
+  // Computes the nodes after `from`, whose value is `input`, up to `to`; values that no node after
+  // it needs are dropped on the way.
+  std::vector<at::Tensor> run(const at::Tensor& input, const ForwardOptions& options, int from,
+                              int to) const;
 
   const at::Tensor& tensor(const Node& node, const char* suffix) const {
     return tensors[index.at(node.name + suffix)];
@@ -107,6 +113,7 @@ GraphModule::GraphModule(Graph graph, const std::string& device) : impl_(std::ma
     impl_->index[parameter.name] = impl_->tensors.size();
     impl_->tensors.push_back(tensor);
   }
+  impl_->frozen.resize(impl_->graph.nodes().size());
   for (const Node& node : impl_->graph.nodes()) {
     impl_->residual_sums += std::holds_alternative<op::Add>(node.operation);
   }
@@ -171,10 +178,20 @@ std::vector<std::string> GraphModule::names() const {
 
 std::vector<at::Tensor> GraphModule::tensors() const { return impl_->tensors; }
 
+void GraphModule::set_frozen(std::vector<bool> frozen) {
+  impl_->frozen = std::move(frozen);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < impl_->graph.nodes().size(); ++i) {
+    for (const Parameter& parameter : impl_->graph.parameters(static_cast<int>(i))) {
+      impl_->tensors[at++].set_requires_grad(parameter.trainable && !impl_->frozen[i]);
+    }
+  }
+}
+
 std::vector<std::string> GraphModule::trainable_names() const {
   std::vector<std::string> result;
-  for (const Parameter& p : impl_->parameters) {
-    if (p.trainable) result.push_back(p.name);
+  for (std::size_t i = 0; i < impl_->parameters.size(); ++i) {
+    if (impl_->tensors[i].requires_grad()) result.push_back(impl_->parameters[i].name);
   }
   return result;
 }
@@ -182,32 +199,37 @@ std::vector<std::string> GraphModule::trainable_names() const {
 std::vector<at::Tensor> GraphModule::trainable() const {
   std::vector<at::Tensor> result;
   for (std::size_t i = 0; i < impl_->parameters.size(); ++i) {
-    if (impl_->parameters[i].trainable) result.push_back(impl_->tensors[i]);
+    if (impl_->tensors[i].requires_grad()) result.push_back(impl_->tensors[i]);
   }
   return result;
 }
 
-std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
-                                                       const ForwardOptions& options) {
-  const auto& nodes = impl_->graph.nodes();
+std::vector<at::Tensor> GraphModule::Impl::run(const at::Tensor& input,
+                                               const ForwardOptions& options, int from,
+                                               int to) const {
+  const auto& nodes = graph.nodes();
   std::vector<int> uses_left(nodes.size(), 0);
   for (const Node& node : nodes) {
-    for (const int from : node.inputs) ++uses_left[from];
+    for (const int needed : node.inputs) ++uses_left[needed];
   }
-  for (const Output& output : impl_->graph.outputs()) ++uses_left[output.node];
+  for (const Output& output : graph.outputs()) ++uses_left[output.node];
+  ++uses_left[to];
 
-  auto generator = options.training ? make_generator(impl_->device, options.seed) : at::Generator();
+  auto generator = options.training ? make_generator(device, options.seed) : at::Generator();
   std::vector<at::Tensor> values(nodes.size());
   int sums_seen = 0;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
+  for (int i = 0; i <= from; ++i) sums_seen += std::holds_alternative<op::Add>(nodes[i].operation);
+  values[from] = input;
+  for (int i = from + 1; i <= to; ++i) {
     const Node& node = nodes[i];
+    const bool training = options.training && !frozen[i];
     const auto in = [&](std::size_t k) -> const at::Tensor& { return values[node.inputs[k]]; };
     values[i] = std::visit(
         Overloaded{
             [&](const op::Input&) { return input; },
             [&](const op::Conv2d& o) {
-              const auto& weight = impl_->tensor(node, ".weight");
-              const auto bias = impl_->optional_tensor(node, ".bias");
+              const auto& weight = tensor(node, ".weight");
+              const auto bias = optional_tensor(node, ".bias");
               const bool inside = is_symmetric(o.padding);
               const auto x = inside ? in(0) : pad(in(0), o.padding, 0.0);
               const std::vector<std::int64_t> padding =
@@ -216,10 +238,9 @@ std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
               return at::conv2d(x, weight, bias, {o.stride, o.stride}, padding, {1, 1}, o.groups);
             },
             [&](const op::BatchNorm& o) {
-              return at::batch_norm(
-                  in(0), impl_->tensor(node, ".weight"), impl_->tensor(node, ".bias"),
-                  impl_->tensor(node, ".running_mean"), impl_->tensor(node, ".running_var"),
-                  options.training, kBatchNormMomentum, o.epsilon, true);
+              return at::batch_norm(in(0), tensor(node, ".weight"), tensor(node, ".bias"),
+                                    tensor(node, ".running_mean"), tensor(node, ".running_var"),
+                                    training, kBatchNormMomentum, o.epsilon, true);
             },
             [&](const op::Relu&) { return at::relu(in(0)); },
             [&](const op::Sigmoid&) { return at::sigmoid(in(0)); },
@@ -243,36 +264,46 @@ std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
             },
             [&](const op::ZeroPad& o) { return pad(in(0), o.padding, 0.0); },
             [&](const op::Add&) {
-              const double rate = impl_->residual_sums > 0
-                                      ? options.drop_path * ++sums_seen / impl_->residual_sums
-                                      : 0.0;
-              if (!options.training || rate <= 0.0) return in(0) + in(1);
+              const double rate =
+                  residual_sums > 0 ? options.drop_path * ++sums_seen / residual_sums : 0.0;
+              if (!training || rate <= 0.0) return in(0) + in(1);
               const auto mask = keep_mask(in(0), {in(0).size(0), 1, 1, 1}, rate, generator);
               return in(0) * mask.to(in(0).scalar_type()) + in(1);
             },
             [&](const op::Scale&) { return in(0) * in(1).unsqueeze(-1).unsqueeze(-1); },
             [&](const op::Flatten&) { return in(0).contiguous().flatten(1); },
             [&](const op::Linear&) {
-              return at::linear(in(0), impl_->tensor(node, ".weight"),
-                                impl_->optional_tensor(node, ".bias"));
+              return at::linear(in(0), tensor(node, ".weight"), optional_tensor(node, ".bias"));
             },
             [&](const op::Dropout& o) {
-              if (!options.training || o.rate <= 0.0f) return in(0);
+              if (!training || o.rate <= 0.0f) return in(0);
               return in(0) *
                      keep_mask(in(0), in(0).sizes(), o.rate, generator).to(in(0).scalar_type());
             },
         },
         node.operation);
     // Inference holds only what is still needed.
-    for (const int from : node.inputs) {
-      if (--uses_left[from] == 0) values[from] = at::Tensor();
+    for (const int used : node.inputs) {
+      if (--uses_left[used] == 0) values[used] = at::Tensor();
     }
   }
+  return values;
+}
+
+std::map<std::string, at::Tensor> GraphModule::forward(const at::Tensor& input,
+                                                       const ForwardOptions& options, int from) {
+  const int last = static_cast<int>(impl_->graph.nodes().size()) - 1;
+  const auto values = impl_->run(input, options, from, last);
   std::map<std::string, at::Tensor> result;
   for (const Output& output : impl_->graph.outputs()) {
     result[output.head] = values[output.node].to(at::kFloat);
   }
   return result;
+}
+
+at::Tensor GraphModule::features(const at::Tensor& input, int node) {
+  const at::NoGradGuard no_grad;
+  return impl_->run(input, {}, 0, node).at(static_cast<std::size_t>(node));
 }
 
 }  // namespace fer

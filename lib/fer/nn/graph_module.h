@@ -44,15 +44,22 @@ class GraphModule {
   void load(const TensorMap& weights);  // throws kInput on a missing, surplus or misshapen tensor
   TensorMap save() const;               // F32 on the host
 
-  // In graph order; the tensors share storage with the module.
+  // Nodes, in graph order, that compute as in inference also in training - batch norm with its
+  // running statistics - and whose parameters get no gradient. None at first.
+  void set_frozen(std::vector<bool> frozen);
+
+  // In graph order; the tensors share storage with the module. Trainable: without frozen ones.
   std::vector<std::string> trainable_names() const;
   std::vector<at::Tensor> trainable() const;
   std::vector<std::string> names() const;  // running statistics included
   std::vector<at::Tensor> tensors() const;
 
-  // [N, C, H, W] normalised, on the device -> logits [N, classes] F32 by head.
+  // [N, C, H, W] normalised, on the device -> logits [N, classes] F32 by head. from: the node whose
+  // value `input` is, when it is not the first (see features()).
   std::map<std::string, at::Tensor> forward(const at::Tensor& input,
-                                            const ForwardOptions& options = {});
+                                            const ForwardOptions& options = {}, int from = 0);
+  // Value of `node` in inference, without gradients.
+  at::Tensor features(const at::Tensor& input, int node);
 
  private:
   struct Impl;

@@ -10,12 +10,15 @@ namespace {
 class Base : public Optimizer {
  public:
   Base(const TrainOptions& options, std::vector<std::string> names,
-       std::vector<at::Tensor> parameters, std::vector<std::string> slots)
+       std::vector<at::Tensor> parameters, std::vector<double> rates,
+       std::vector<std::string> slots)
       : options_(options),
         weight_decay_(effective_weight_decay(options)),
         names_(std::move(names)),
         parameters_(std::move(parameters)),
+        rates_(std::move(rates)),
         slot_names_(std::move(slots)) {
+    rates_.resize(parameters_.size(), 1.0);
     for (std::size_t s = 0; s < slot_names_.size(); ++s) {
       auto& slot = slots_.emplace_back();
       for (const auto& p : parameters_) slot.push_back(at::zeros_like(p));
@@ -28,7 +31,8 @@ class Base : public Optimizer {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       auto& parameter = parameters_[i];
       if (!parameter.grad().defined()) continue;
-      update(i, parameter, parameter.grad(), parameter.dim() > 1 ? weight_decay_ : 0.0, lr);
+      update(i, parameter, parameter.grad(), parameter.dim() > 1 ? weight_decay_ : 0.0,
+             lr * rates_[i]);
       parameter.mutable_grad() = at::Tensor();
     }
   }
@@ -54,6 +58,7 @@ class Base : public Optimizer {
  private:
   std::vector<std::string> names_;
   std::vector<at::Tensor> parameters_;
+  std::vector<double> rates_;
   std::vector<std::string> slot_names_;
   std::vector<std::vector<at::Tensor>> slots_;
 };
@@ -61,8 +66,9 @@ class Base : public Optimizer {
 // v = m v + g; p -= lr (g + m v)
 class Sgd : public Base {
  public:
-  Sgd(const TrainOptions& o, std::vector<std::string> names, std::vector<at::Tensor> parameters)
-      : Base(o, std::move(names), std::move(parameters), {"momentum"}) {}
+  Sgd(const TrainOptions& o, std::vector<std::string> names, std::vector<at::Tensor> parameters,
+      std::vector<double> rates)
+      : Base(o, std::move(names), std::move(parameters), std::move(rates), {"momentum"}) {}
 
  protected:
   void update(std::size_t i, at::Tensor& parameter, at::Tensor gradient, double decay,
@@ -77,8 +83,9 @@ class Sgd : public Base {
 // Kingma & Ba 2015; decay joins the gradient (adam) or shrinks the weights by itself (adamw).
 class Adam : public Base {
  public:
-  Adam(const TrainOptions& o, std::vector<std::string> names, std::vector<at::Tensor> parameters)
-      : Base(o, std::move(names), std::move(parameters), {"mean", "square"}),
+  Adam(const TrainOptions& o, std::vector<std::string> names, std::vector<at::Tensor> parameters,
+       std::vector<double> rates)
+      : Base(o, std::move(names), std::move(parameters), std::move(rates), {"mean", "square"}),
         decoupled_(o.opt == "adamw") {}
 
  protected:
@@ -105,11 +112,13 @@ class Adam : public Base {
 
 std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
                                           std::vector<std::string> names,
-                                          std::vector<at::Tensor> parameters) {
+                                          std::vector<at::Tensor> parameters,
+                                          std::vector<double> rates) {
   if (options.opt == "sgd") {
-    return std::make_unique<Sgd>(options, std::move(names), std::move(parameters));
+    return std::make_unique<Sgd>(options, std::move(names), std::move(parameters),
+                                 std::move(rates));
   }
-  return std::make_unique<Adam>(options, std::move(names), std::move(parameters));
+  return std::make_unique<Adam>(options, std::move(names), std::move(parameters), std::move(rates));
 }
 
 double clip_gradients(const std::vector<at::Tensor>& parameters, double limit) {

@@ -26,10 +26,12 @@ class Optimizer {
   std::int64_t steps = 0;  // taken so far; Adam's bias correction
 };
 
+// rates: a factor of the learning rate for each parameter; empty: 1.
 // Weight decay falls on tensors of two and more dimensions: not on biases and batch norm.
 std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
                                           std::vector<std::string> names,
-                                          std::vector<at::Tensor> parameters);
+                                          std::vector<at::Tensor> parameters,
+                                          std::vector<double> rates = {});
 
 // Scales all gradients so that their joint norm is at most `limit`; returns the norm before.
 double clip_gradients(const std::vector<at::Tensor>& parameters, double limit);

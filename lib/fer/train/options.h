@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace fer {
 
 struct TrainOptions {
   int epochs = 36;
-  int batch_size = 128;
+  int batch_size = 128;  // 0: still to be chosen, see memory.h
   std::uint64_t seed = 0;    // of initialisation, order, augmentation and dropout
   std::string opt = "adam";  // adam, adamw (Loshchilov & Hutter 2019), sgd (Nesterov momentum)
   double lr = 0.0;           // peak learning rate; 0: adam, adamw 2e-3, sgd .1
@@ -30,9 +31,19 @@ struct TrainOptions {
   double ema = 0.999;  // decay of the weight average, batch-norm statistics too; 0: off
   int early_stop = 0;  // stop after so many epochs without a better validation score; 0: never
   std::string monitor =
-      "accuracy";               // accuracy, macro_f1 or loss on validation: picks best.safetensors
-  double clip_grad = 0.0;       // largest norm of the gradient; 0: off
-  double drop_path = 0.0;       // stochastic depth, see ForwardOptions
+      "accuracy";          // accuracy, macro_f1 or loss on validation: picks best.safetensors
+  double clip_grad = 0.0;  // largest norm of the gradient; 0: off
+  double drop_path = 0.0;  // stochastic depth, see ForwardOptions
+  // Fine-tuning: see layer_plan.h for the names of layers.
+  std::vector<std::string> freeze;    // what does not learn; "backbone": all but the heads
+  int unfreeze_at = 0;                // epochs after which the second phase begins; 0: never
+  std::vector<std::string> unfreeze;  // what of it the second phase trains; empty: all
+  double unfreeze_lr = 0.1;  // peak rate of the second phase over the first one's; each has its own
+                             // warm-up, schedule and a fresh optimiser
+  double layer_decay = 1.0;  // rate of a group over that of the next one towards the head
+  std::map<std::string, double> rates;  // factors of the rate by layers; 0 freezes
+  bool cache_features = false;  // compute what a frozen backbone says of a picture once, from the
+                                // plain pictures; always so where augmentation is off
   std::string amp = "auto";     // auto (bf16 where the device has it), bf16, off
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
   int threads = 0;              // 0: all cores

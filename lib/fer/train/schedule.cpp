@@ -29,7 +29,7 @@ void fraction(const char* name, double value) {
 
 void check(const TrainOptions& o) {
   at_least("epochs", o.epochs, 1);
-  at_least("batch_size", o.batch_size, 2);
+  if (o.batch_size != 0) at_least("batch_size", o.batch_size, 2);
   at_least("lr", o.lr, 0);
   at_least("warmup_epochs", o.warmup_epochs, 0);
   at_least("min_lr", o.min_lr, 0);
@@ -44,6 +44,20 @@ void check(const TrainOptions& o) {
   fraction("label_smoothing", o.label_smoothing);
   fraction("ema", o.ema);
   fraction("drop_path", o.drop_path);
+  at_least("unfreeze_at", o.unfreeze_at, 0);
+  if (o.unfreeze_at >= o.epochs) {
+    fail_input(format("train.unfreeze_at: %d leaves nothing of the %d epochs for the second phase",
+                      o.unfreeze_at, o.epochs));
+  }
+  if (o.unfreeze_at > 0 && o.freeze.empty()) {
+    fail_input("train.unfreeze_at: nothing is frozen; name it with train.freeze");
+  }
+  if (!(o.unfreeze_lr > 0))
+    fail_input(format("train.unfreeze_lr: %g is not above 0", o.unfreeze_lr));
+  if (!(o.layer_decay > 0 && o.layer_decay <= 1)) {
+    fail_input(format("train.layer_decay: %g is not in (0, 1]", o.layer_decay));
+  }
+  for (const auto& [name, rate] : o.rates) at_least(("rates " + name).c_str(), rate, 0);
   one_of("opt", o.opt, {"adam", "adamw", "sgd"});
   one_of("sched", o.sched, {"constant", "step", "plateau", "cosine"});
   one_of("class_weights", o.class_weights, {"none", "balanced"});

@@ -12,6 +12,7 @@
 #include "fer/core/text.h"
 #include "fer/nn/graph_module.h"
 #include "fer/nn/runtime.h"
+#include "fer/train/layer_plan.h"
 #include "fer/train/loss.h"
 #include "fer/train/optimizer.h"
 #include "fer/train/packed_dataset.h"
@@ -27,6 +28,8 @@ using Confusion = std::vector<std::vector<std::int64_t>>;
 constexpr const char* kStateFormat = "fer-train-state";
 constexpr const char* kStateVersion = "1";
 constexpr std::int64_t kValidationBatch = 256;
+constexpr std::int64_t kMostCached = std::int64_t{1}
+                                     << 30;  // bytes of features, both sides together
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -105,8 +108,11 @@ struct Trainer::Impl {
   std::unique_ptr<GraphModule> average;  // where ema is on
   std::unique_ptr<Optimizer> optimizer;
   std::int64_t steps_per_epoch;
+  int phase = 0;
+  LayerPlan plan;  // of the phase
   Schedule schedule;
-  std::vector<at::Tensor> class_weights;  // one a head; undefined: none
+  at::Tensor train_features, val_features;  // of plan.boundary, where they are computed once
+  std::vector<at::Tensor> class_weights;    // one a head; undefined: none
   std::vector<double> head_weights;
 
   std::int64_t epoch = 0;  // done
@@ -127,7 +133,7 @@ struct Trainer::Impl {
         val(*data.val, checkpoint.spec.resize, device),
         module(checkpoint.graph, device),
         steps_per_epoch(train.size() / train_options.batch_size),
-        schedule(train_options, steps_per_epoch),
+        schedule(phase_schedule(0)),
         tally(checkpoint.spec.heads) {
     for (const HeadSpec& head : initial.spec.heads) {
       const auto found = options.head_weights.find(head.name);
@@ -146,9 +152,80 @@ struct Trainer::Impl {
     return at::tensor(balanced_class_weights({m, m + mass.numel()})).to(torch_device(device));
   }
 
+  bool two_phases() const { return training_phase(options, options.epochs) == 1; }
+  std::int64_t phase_begin() const { return phase == 1 ? options.unfreeze_at : 0; }
+
+  // Each phase has a warm-up and a schedule of its own.
+  Schedule phase_schedule(int number) const {
+    TrainOptions own = options;
+    if (two_phases())
+      own.epochs = number == 0 ? options.unfreeze_at : options.epochs - options.unfreeze_at;
+    if (number == 1) own.lr = effective_lr(options) * options.unfreeze_lr;
+    return Schedule(own, steps_per_epoch);
+  }
+  double lr(std::int64_t at_step) const { return schedule.lr(epoch - phase_begin(), at_step); }
+
+  // With a fresh optimiser: what it remembers is of other parameters and another rate.
+  void begin_phase(int number) {
+    phase = number;
+    plan = plan_layers(initial.graph, options, phase);
+    module.set_frozen(plan.frozen);
+    std::vector<double> rates;
+    for (std::size_t i = 0; i < plan.rate.size(); ++i) {
+      for (const Parameter& parameter : initial.graph.parameters(static_cast<int>(i))) {
+        if (parameter.trainable && !plan.frozen[i]) rates.push_back(plan.rate[i]);
+      }
+    }
+    optimizer =
+        make_optimizer(options, module.trainable_names(), module.trainable(), std::move(rates));
+    schedule = phase_schedule(phase);
+    train_features = val_features = at::Tensor();
+  }
+
+  // Nothing that learns comes before plan.boundary, and the pictures stay the same.
+  bool caches_features() const {
+    const std::int64_t bytes = element_count(initial.graph.shape(plan.boundary)) *
+                               static_cast<std::int64_t>(sizeof(float)) *
+                               (train.size() + val.size());
+    return plan.boundary > 0 && (options.cache_features || !augment_options.enabled) &&
+           bytes <= kMostCached;
+  }
+  bool augments() const { return augment_options.enabled && !train_features.defined(); }
+
+  at::Tensor features_of(const PackedDataset& data) {
+    const at::NoGradGuard no_grad;
+    const Autocast autocast(bf16, device);
+    std::vector<at::Tensor> parts;
+    for (std::int64_t begin = 0; begin < data.size(); begin += kValidationBatch) {
+      const auto input = plain_batch(data.images(range(data, begin)), initial.spec);
+      parts.push_back(module.features(input, plan.boundary));
+    }
+    return at::cat(parts);
+  }
+
+  static std::vector<std::int64_t> range(const PackedDataset& data, std::int64_t begin) {
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = begin; i < std::min(begin + kValidationBatch, data.size()); ++i)
+      indices.push_back(i);
+    return indices;
+  }
+
+  static at::Tensor rows(const at::Tensor& features, const std::vector<std::int64_t>& indices) {
+    return features.index_select(0, at::tensor(indices, features.options().dtype(at::kLong)));
+  }
+
+  // Before the first step of an epoch or of what is left of one.
+  void prepare() {
+    if (const int now = training_phase(options, epoch); now != phase) begin_phase(now);
+    if (!train_features.defined() && caches_features()) {
+      train_features = features_of(train);
+      val_features = features_of(val);
+    }
+  }
+
   // The average begins at the weights as they are now.
   void start() {
-    optimizer = make_optimizer(options, module.trainable_names(), module.trainable());
+    begin_phase(0);
     if (options.ema > 0) {
       average = std::make_unique<GraphModule>(initial.graph, device);
       at::NoGradGuard no_grad;
@@ -183,11 +260,13 @@ struct Trainer::Impl {
   // One step; returns the loss. `lr` is for the error message and the update.
   double train_step(const std::vector<std::int64_t>& indices, double lr) {
     const auto now = static_cast<std::uint64_t>(epoch), at_step = static_cast<std::uint64_t>(step);
-    auto input =
-        augment(train.images(indices), indices, augment_options, initial.spec, options.seed, epoch);
+    auto input = train_features.defined() ? rows(train_features, indices)
+                                          : augment(train.images(indices), indices, augment_options,
+                                                    initial.spec, options.seed, epoch);
+    const int from = train_features.defined() ? plan.boundary : 0;
     std::vector<at::Tensor> targets;
     for (std::size_t h = 0; h < train.heads(); ++h) targets.push_back(train.targets(h, indices));
-    if (augment_options.enabled && augment_options.mixup > 0) {
+    if (augments() && augment_options.mixup > 0) {
       Rng rng{options.seed, now, at_step, 0x6d69787570ull};  // "mixup"
       const double drawn = rng.beta(augment_options.mixup, augment_options.mixup);
       const double share = std::max(drawn, 1.0 - drawn);  // the own label stays the larger one
@@ -202,7 +281,7 @@ struct Trainer::Impl {
     std::map<std::string, at::Tensor> logits;
     {
       const Autocast autocast(bf16, device);
-      logits = module.forward(input, forward);
+      logits = module.forward(input, forward, from);
     }
     at::Tensor total;
     const auto n = static_cast<std::int64_t>(indices.size());
@@ -235,13 +314,13 @@ struct Trainer::Impl {
     GraphModule& net = average ? *average : module;
     Tally sums(initial.spec.heads);
     for (std::int64_t begin = 0; begin < val.size(); begin += kValidationBatch) {
-      std::vector<std::int64_t> indices;
-      for (std::int64_t i = begin; i < std::min(begin + kValidationBatch, val.size()); ++i)
-        indices.push_back(i);
+      const auto indices = range(val, begin);
       std::map<std::string, at::Tensor> logits;
       {
         const Autocast autocast(bf16, device);
-        logits = net.forward(plain_batch(val.images(indices), initial.spec));
+        logits = val_features.defined()
+                     ? net.forward(rows(val_features, indices), {}, plan.boundary)
+                     : net.forward(plain_batch(val.images(indices), initial.spec));
       }
       for (std::size_t h = 0; h < val.heads(); ++h) {
         const auto targets = val.targets(h, indices);
@@ -268,6 +347,7 @@ struct Trainer::Impl {
 Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const TrainOptions& options,
                  const AugmentOptions& augment_options) {
   check(options);
+  if (options.batch_size == 0) fail_input("train.batch_size: 'auto' was not resolved");
   check(augment_options);
   check_spec(initial.spec, initial.graph);
   const auto& heads = initial.spec.heads;
@@ -295,16 +375,15 @@ Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const Tra
   }
   set_torch_threads(options.threads);
   impl_ = std::make_unique<Impl>(initial, data, options, augment_options);
-  if (!initial.weights.empty()) {
-    impl_->module.load(initial.weights);
-    impl_->start();
-  }
 }
 
 Trainer::~Trainer() = default;
 
 void Trainer::initialise() {
   impl_->module.initialise(impl_->options.seed);
+  TensorMap weights = impl_->module.save();
+  for (const auto& [name, tensor] : impl_->initial.weights) weights[name] = tensor;
+  impl_->module.load(weights);
   impl_->start();
 }
 
@@ -312,8 +391,11 @@ std::int64_t Trainer::epochs_done() const { return impl_->epoch; }
 
 bool Trainer::finished() const {
   const auto& o = impl_->options;
-  return impl_->epoch >= o.epochs || (o.early_stop > 0 && impl_->best_epoch > 0 &&
-                                      impl_->epoch - impl_->best_epoch >= o.early_stop);
+  if (impl_->epoch >= o.epochs) return true;
+  // The second phase has its own patience, and the first one goes on to it.
+  if (training_phase(o, impl_->epoch) == 0 && impl_->two_phases()) return false;
+  const std::int64_t best = std::max(impl_->best_epoch, impl_->phase_begin());
+  return o.early_stop > 0 && best > 0 && impl_->epoch - best >= o.early_stop;
 }
 
 std::int64_t Trainer::images_per_epoch() const {
@@ -326,14 +408,29 @@ std::string Trainer::device_description() const {
   return text + (impl_->bf16 ? ", bf16" : ", fp32");
 }
 
+std::string Trainer::phase_description() const {
+  const Impl& t = *impl_;
+  const auto frozen = std::count(t.plan.frozen.begin(), t.plan.frozen.end(), true);
+  if (frozen == 0) return "";
+  std::int64_t learning = 0;
+  for (std::size_t i = 0; i < t.plan.frozen.size(); ++i) {
+    if (t.plan.frozen[i]) continue;
+    for (const Parameter& p : t.initial.graph.parameters(static_cast<int>(i)))
+      learning += p.trainable ? element_count(p.shape) : 0;
+  }
+  return human_count(static_cast<double>(learning)) + " parameters learn, the others are frozen" +
+         (t.caches_features() ? "; frozen features are computed once" : "");
+}
+
 std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
   Impl& t = *impl_;
   const auto start = Clock::now();
+  t.prepare();
   const auto order = epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch);
   const std::int64_t first_step = t.step;
   EpochResult result;
   while (t.step < t.steps_per_epoch) {
-    result.lr = t.schedule.lr(t.epoch, t.step);
+    result.lr = t.lr(t.step);
     t.train_step(t.batch_indices(order, t.step), result.lr);
     ++t.step;
     if (callbacks.progress) {
@@ -345,7 +442,7 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
   const double train_seconds = seconds_since(start);
   const Tally val = t.validate();
   result.epoch = t.epoch + 1;
-  result.lr = t.schedule.lr(t.epoch, t.steps_per_epoch - 1);
+  result.lr = t.lr(t.steps_per_epoch - 1);
   result.images_per_second =
       static_cast<double>((t.step - first_step) * t.options.batch_size) / train_seconds;
   result.train = t.tally.scores();
@@ -438,6 +535,7 @@ void Trainer::save_state(const std::filesystem::path& path, const std::string& n
   const auto& s = t.schedule.state;
   file.metadata["position"] = Json{{"epoch", t.epoch},
                                    {"step", t.step},
+                                   {"phase", t.phase},
                                    {"steps_per_epoch", t.steps_per_epoch},
                                    {"averaged", t.averaged},
                                    {"optimizer_steps", t.optimizer->steps},
@@ -487,12 +585,14 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
     if (position.at("steps_per_epoch") != t.steps_per_epoch) {
       fail_input(path.string() + ": was written with another batch size or amount of data");
     }
+    position.at("epoch").get_to(t.epoch);
+    // Not the epoch's: a run that stopped at the end of the first phase has not begun the second.
+    t.begin_phase(position.value("phase", 0));
     t.module.load(part("weight."));
     if (t.average) t.average->load(part("average."));
     const TensorMap slots = part("optimizer.");
     at::NoGradGuard no_grad;
     for (auto& [name, tensor] : t.optimizer->state()) tensor.copy_(to_torch(slots.at(name)));
-    position.at("epoch").get_to(t.epoch);
     position.at("step").get_to(t.step);
     position.at("averaged").get_to(t.averaged);
     position.at("optimizer_steps").get_to(t.optimizer->steps);

@@ -48,13 +48,15 @@ class Trainer {
           const AugmentOptions& augment);
   ~Trainer();
 
-  // Fresh weights from the seed; without it the ones of `initial` are trained on.
+  // The weights of `initial`, and fresh ones from the seed where it has none.
   void initialise();
 
   std::int64_t epochs_done() const;
   bool finished() const;  // all epochs, or stopped early
   std::int64_t images_per_epoch() const;
   std::string device_description() const;  // "cpu, 2 threads, bf16"
+  // "layers that learn: stage4, top, head; features are computed once"; empty when all do.
+  std::string phase_description() const;
 
   // Trains and validates one epoch, from where it stands. Empty when stop_requested said so: the
   // position inside the epoch is kept and part of save_state(). Throws kRuntime when the loss is no

@@ -1,0 +1,310 @@
+// Transfer learning as its users do it: published weights, own photos, several data sets.
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "fer/core/png.h"
+#include "fer/core/text.h"
+#include "fer/data/dataset.h"
+#include "fer/model/checkpoint.h"
+#include "support/program.h"
+#include "support/seeded_weights.h"
+
+using namespace fer;
+using namespace fer::test;
+using Catch::Contains;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kTrain = std::string(FER_BIN_DIR) + "/fer-train";
+const std::string kEval = std::string(FER_BIN_DIR) + "/fer-eval";
+const std::string kSource = FER_SOURCE_DIR;
+const std::string kSmall =
+    " --arch compact --stages 8 16 --blocks 1 --input-size 24 --batch-size 16";
+
+std::string last_line(const std::string& text) {
+  auto lines = split(text, '\n');
+  while (!lines.empty() && lines.back().empty()) lines.pop_back();
+  return lines.empty() ? "" : lines.back();
+}
+
+// Drawn faces of two of the six classes under other names.
+void write_photos(const fs::path& folder, int count, const std::vector<std::string>& names) {
+  DatasetOptions options;
+  options.path = "synthetic:" + std::to_string(6 * count * 5 / 4 + 60);
+  const auto drawn = open_dataset(options);
+  std::vector<int> written(6, 0);
+  for (std::int64_t i = 0; i < drawn.train->size(); ++i) {
+    const auto label = static_cast<std::size_t>(drawn.train->target(i, 0).label);
+    if (label >= names.size() || written[label] == count) continue;
+    const fs::path into = folder / names[label];
+    fs::create_directories(into);
+    write_png(into / (std::to_string(written[label]++) + ".png"), drawn.train->image(i));
+  }
+}
+
+ProgramResult run_ok(const std::string& command, const fs::path& folder) {
+  const auto result = run_shell(command, folder);
+  INFO(command << "\n" << result.err);
+  REQUIRE(result.exit_code == 0);
+  return result;
+}
+
+void train_small(const fs::path& folder, const std::string& name) {
+  run_ok(kTrain + kSmall + " --data synthetic:240 --epochs 1 --name " + name, folder);
+}
+
+// The shell line in the comment of a data set's YAML.
+std::string recipe(const std::string& yaml, const std::string& begin) {
+  for (const auto& line : split(slurp(kSource + "/datasets/" + yaml), '\n')) {
+    if (line.starts_with("#   " + begin)) return line.substr(4);
+  }
+  FAIL(yaml << " has no line that begins with " << begin);
+  return "";
+}
+
+void write_face(const fs::path& path) {
+  fs::create_directories(path.parent_path());
+  write_png(path, Image(48, 48, 1, static_cast<std::uint8_t>(path.string().size())));
+}
+
+// Opens the data set as its YAML says, with a copy of it in `folder`, and gives back data.json.
+std::string open_as_published(const fs::path& folder, const std::string& yaml) {
+  fs::copy_file(kSource + "/datasets/" + yaml, folder / yaml);
+  run_ok(kTrain + kSmall + " --no-detect --epochs 1 --batch-size 2 --name opened --data " + yaml,
+         folder);
+  return slurp(folder / "runs/train/opened/data.json");
+}
+
+}  // namespace
+
+TEST_CASE("fer-train --summary shows the published parameter counts of the backbones") {
+  const TemporaryFolder scratch;
+  CHECK_THAT(run_ok(kTrain + " --arch vgg16 --summary", scratch.path()).out,
+             Contains("without heads 14,714,688"));
+  CHECK_THAT(run_ok(kTrain + " --arch resnet50v2 --summary", scratch.path()).out,
+             Contains("without heads 23,564,800"));
+  const auto list = run_ok(kTrain + " --list-pretrained", scratch.path());
+  CHECK_THAT(list.out, Contains("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5") &&
+                           Contains("md5 fac2f116257151a9d068a22e544a4917"));
+}
+
+TEST_CASE("the README's lines: a two-label task on photos of one's own, from a checkpoint") {
+  const TemporaryFolder scratch;
+  train_small(scratch.path(), "base");
+  write_photos(scratch / "photos", 24, {"tired", "awake"});
+  const std::string finetune = kTrain + " --config " + kSource +
+                               "/configs/finetune.yaml --pretrained "
+                               "runs/train/base/weights/best.safetensors --data photos --labels ";
+  const auto result =
+      run_ok(finetune + "auto --epochs 4 --unfreeze-at 2 --name mine", scratch.path());
+  CHECK_THAT(result.err, Contains("a checkpoint of compact") &&
+                             Contains("fresh: head_labels.weight, head_labels.bias") &&
+                             Contains("frozen features are computed once") &&
+                             Contains("batch size "));
+  const fs::path run = scratch / "runs/train/mine";
+  const Checkpoint base = load_checkpoint(scratch / "runs/train/base/weights/best.safetensors");
+  const Checkpoint mine = load_checkpoint(run / "weights/best.safetensors");
+  CHECK(mine.spec.heads[0].labels == LabelList{"awake", "tired"});
+  CHECK(mine.spec.input_size == base.spec.input_size);
+  CHECK(mine.spec.resize == base.spec.resize);
+  CHECK(mine.spec.provenance.at("pretrained") == "runs/train/base/weights/best.safetensors");
+  const auto eval = run_ok(kEval +
+                               " --model runs/train/mine/weights/best.safetensors --data photos "
+                               "--labels auto --split val",
+                           scratch.path());
+  CHECK_THAT(eval.out, Contains("accuracy") && Contains("tired"));
+
+  SECTION("labels may stand in a file, merged and renamed, and the run repeats itself") {
+    write_text(scratch / "mine.yaml", "labels: [sleepy=tired, awake]\n");
+    run_ok(finetune + "mine.yaml --epochs 2 --unfreeze-at 1 --name renamed", scratch.path());
+    CHECK(load_checkpoint(scratch / "runs/train/renamed/weights/best.safetensors")
+              .spec.heads[0]
+              .labels == LabelList{"sleepy", "awake"});
+    run_ok(kTrain + " --config runs/train/renamed/args.yaml --name again", scratch.path());
+    CHECK(load_checkpoint(scratch / "runs/train/again/weights/last.safetensors")
+              .weights.at("head_labels.weight")
+              .bytes == load_checkpoint(scratch / "runs/train/renamed/weights/last.safetensors")
+                            .weights.at("head_labels.weight")
+                            .bytes);
+  }
+  SECTION("a run that was stopped goes on without the file that it began from") {
+    const std::string args = "auto --epochs 4 --unfreeze-at 2 --name ";
+    run_shell(finetune + args +
+                  "stopped & pid=$!; until grep -q '^2,' runs/train/stopped/results.csv "
+                  "2>/dev/null; do sleep .05; done; kill -KILL $pid; wait $pid",
+              scratch.path());
+    fs::rename(scratch / "runs/train/base/weights/best.safetensors", scratch / "elsewhere");
+    // It may have been quicker than the kill.
+    if (fs::exists(scratch / "runs/train/stopped/weights/state.safetensors")) {
+      run_ok(kTrain + " --resume", scratch.path());
+    }
+    const auto whole = load_checkpoint(run / "weights/last.safetensors").weights;
+    const auto parts =
+        load_checkpoint(scratch / "runs/train/stopped/weights/last.safetensors").weights;
+    for (const auto& [name, tensor] : whole) CHECK((parts.at(name).bytes == tensor.bytes));
+  }
+}
+
+TEST_CASE("several data sets train one net, each with its map and weight, and judge it in turn") {
+  const TemporaryFolder scratch;
+  write_photos(scratch / "a", 20, {"Anger", "fear", "joy"});
+  write_photos(scratch / "b", 10, {"0", "1"});
+  write_text(scratch / "a.yaml",
+             "path: a\nclasses: angry=Anger,fearful=fear,happy=joy\nlabels: angry,fearful,happy\n");
+  write_text(scratch / "b.yaml", "path: b\nclasses: angry=0,fearful=1\nweight: 2\n");
+  run_ok(kTrain + kSmall + " --data a.yaml --data b.yaml --epochs 2 --name both", scratch.path());
+  const std::string facts = slurp(scratch / "runs/train/both/data.json");
+  const auto counts = nlohmann::json::parse(facts).at("heads").at(0);
+  CHECK(counts.at("labels") == std::vector<std::string>{"angry", "fearful", "happy"});
+  CHECK(counts.at("train") == std::vector<int>{16 + 2 * 8, 16 + 2 * 8, 16});
+  CHECK(counts.at("val") == std::vector<int>{4 + 2, 4 + 2, 4});
+
+  // args.yaml repeats it.
+  run_ok(kTrain + " --config runs/train/both/args.yaml --name again", scratch.path());
+  CHECK(slurp(scratch / "runs/train/again/data.json") == facts);
+
+  // Trained on one, judged on the other.
+  run_ok(kTrain + kSmall + " --data a.yaml --labels angry,fearful --epochs 1 --name a",
+         scratch.path());
+  const auto eval = run_ok(kEval +
+                               " --model runs/train/a/weights/best.safetensors --data b.yaml "
+                               "--split val",
+                           scratch.path());
+  CHECK_THAT(eval.out, Contains("n=4") && Contains("fearful"));
+}
+
+TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid out as published") {
+  const TemporaryFolder scratch;
+  SECTION("RAF-DB") {
+    std::string list;
+    for (int i = 1; i <= 7 * 4; ++i) {
+      const std::string part = i <= 7 * 3 ? "train" : "test";
+      const std::string name = format("%s_%05d", part.c_str(), i);
+      write_face(scratch / ("basic/Image/aligned/" + name + "_aligned.png"));
+      list += name + ".jpg " + std::to_string(i % 7 + 1) + "\n";
+    }
+    fs::create_directories(scratch / "basic/EmoLabel");
+    write_text(scratch / "basic/EmoLabel/list_patition_label.txt", list);
+    run_ok(recipe("rafdb.yaml", "awk") + "; sed -i s/jpg/png/ faces.csv", scratch / "basic");
+    const auto head =
+        nlohmann::json::parse(open_as_published(scratch.path(), "rafdb.yaml"))["heads"][0];
+    CHECK(head["labels"][0] == "angry");
+    CHECK(head["train"] == std::vector<int>(7, 2));
+    CHECK(head["val"] == std::vector<int>(7, 1));
+    CHECK(head["test"] == std::vector<int>(7, 1));
+  }
+  SECTION("AffectNet") {
+    fs::create_directories(scratch / "Manually_Annotated_file_lists");
+    for (const std::string part : {"training", "validation"}) {
+      std::string csv =
+          "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,"
+          "valence,arousal\n";
+      for (int i = 0; i < 11 * 2; ++i) {
+        const std::string file = format("%d/%s%d.png", i % 3, part.c_str(), i);
+        write_face(scratch / ("Manually_Annotated_Images/" + file));
+        csv += file + ",1,2,3,4,10.5;20.5;11," + std::to_string(i % 11) + ",0.1,0.2\n";
+      }
+      write_text(scratch / ("Manually_Annotated_file_lists/" + part + ".csv"), csv);
+    }
+    run_ok(recipe("affectnet.yaml", "awk"), scratch.path());
+    const auto head =
+        nlohmann::json::parse(open_as_published(scratch.path(), "affectnet.yaml"))["heads"][0];
+    CHECK(head["labels"].size() == 8);
+    CHECK(head["train"] == std::vector<int>(8, 2));
+    CHECK(head["val"] == std::vector<int>(8, 2));
+  }
+  SECTION("ExpW") {
+    std::string list;
+    for (int i = 0; i < 7 * 5; ++i) {
+      const std::string file = format("angry_actor_%d.png", i);
+      write_face(scratch / ("image/" + file));
+      list += file + " 0 10 20 30 40 55.5 " + std::to_string(i % 7) + "\n";
+      // Photos of two people are left out.
+      if (i == 0) list += file + " 1 50 60 70 80 44.4 3\n";
+    }
+    fs::create_directories(scratch / "label");
+    write_text(scratch / "label/label.lst", list);
+    run_ok(recipe("expw.yaml", "awk"), scratch.path());
+    const auto head =
+        nlohmann::json::parse(open_as_published(scratch.path(), "expw.yaml"))["heads"][0];
+    CHECK(head["labels"][0] == "angry");
+    CHECK(head["train"] == std::vector<int>{3, 4, 4, 4, 4, 4, 4});
+  }
+  SECTION("CK+") {
+    for (int subject = 5; subject < 15; ++subject) {
+      for (int label = 1; label <= 7; ++label) {
+        const std::string id = format("S%03d", subject), take = format("%03d", label);
+        const std::string frame = id + "_" + take + "_";
+        const fs::path images = scratch / "cohn-kanade-images" / id / take;
+        write_face(images / (frame + "00000001.png"));
+        write_face(images / (frame + "00000011.png"));
+        fs::create_directories(scratch / "Emotion" / id / take);
+        write_text(scratch / "Emotion" / id / take / (frame + "00000011_emotion.txt"),
+                   format("   %d.0000000e+00\n", label));
+      }
+    }
+    run_ok("bash -c '" + replace_all(recipe("ckplus.yaml", "{ echo"), "'", "'\\''") + "'",
+           scratch.path());
+    const auto head =
+        nlohmann::json::parse(open_as_published(scratch.path(), "ckplus.yaml"))["heads"][0];
+    // Two of the ten people validate: S005 and S010.
+    CHECK(head["labels"][3] == "neutral");
+    CHECK(head["train"] == std::vector<int>{8, 8, 8, 56, 8, 8, 8, 8});
+    CHECK(head["val"] == std::vector<int>{2, 2, 2, 14, 2, 2, 2, 2});
+  }
+}
+
+TEST_CASE("bad weights and bad photos are one clear line and exit code 2") {
+  const TemporaryFolder scratch;
+  train_small(scratch.path(), "base");
+  fs::rename(scratch / "runs/train/base/weights/best.safetensors", scratch / "base.safetensors");
+  fs::remove_all(scratch / "runs");
+  SafetensorsFile foreign;
+  foreign.tensors["features.0.weight"] = seeded_tensor("features.0.weight", {64, 3, 3, 3});
+  write_safetensors(scratch / "one.safetensors", foreign);
+  const std::string whole = slurp(scratch / "base.safetensors");
+  write_text(scratch / "cut.safetensors", whole.substr(0, whole.size() / 2));
+  write_text(scratch / "hostile.safetensors",
+             std::string("\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10));
+  write_text(scratch / "cut.h5", std::string("\x89HDF\r\n\x1a\n\0\0\0", 11));
+  write_text(scratch / "weights.pth", "PK\x03\x04 and so on");
+  write_photos(scratch / "photos", 6, {"tired", "awake"});
+  write_photos(scratch / "lonely", 6, {"tired", "awake"});
+  fs::create_directories(scratch / "lonely/bored");
+  fs::copy_file(scratch / "photos/tired/0.png", scratch / "lonely/bored/0.png");
+  write_photos(scratch / "parts/train", 6, {"tired", "awake"});
+  write_photos(scratch / "parts/val", 2, {"tired", "awake", "bored"});
+  struct Case {
+    std::string args, says;
+  };
+  const std::string mine = "--data photos --labels auto --batch-size 2 ";
+  for (const Case& c : std::vector<Case>{
+           {mine + "--pretrained none.safetensors", "none.safetensors"},
+           {mine + "--pretrained cut.safetensors", "cut.safetensors"},
+           {mine + "--pretrained hostile.safetensors", "hostile.safetensors: not a safetensors"},
+           {mine + "--pretrained weights.pth", "a Python pickle"},
+           {mine + "--arch vgg16 --pretrained cut.h5", "cut.h5"},
+           {mine + "--arch vgg16 --pretrained one.safetensors", "without the tensor"},
+           {mine + "--arch compact --pretrained one.safetensors", "--arch compact are not known"},
+           {mine + "--arch vgg16 --pretrained base.safetensors", "holds a net of --arch compact"},
+           {mine + "--input-size 32 --pretrained base.safetensors", "stays as it is"},
+           {mine + "--arch vgg16 --variant timm", "vgg16 has no option variant"},
+           {mine + "--freeze stge1", "train.freeze: the net has no layers 'stge1'"},
+           {mine + "--freeze backbone --unfreeze-at 99", "unfreeze_at: 99"},
+           {mine + "--rates stem", "expected a form like stage1=0.1"},
+           {"--data lonely --labels auto", "label 'bored' has one image"},
+           {"--data parts --labels auto", "label 'bored' has no training image, but 2 elsewhere"},
+           {"--data photos --labels photos/none.yaml", "none.yaml"},
+           {"--data photos --classes tired=1", "no class '1'"},
+       }) {
+    INFO("fer-train " << c.args);
+    const auto result = run_shell(kTrain + " " + c.args, scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(last_line(result.err), Catch::StartsWith("error: fer-train: ") && Contains(c.says));
+    CHECK(result.out.empty());
+  }
+  CHECK_FALSE(fs::exists(scratch / "runs"));
+}

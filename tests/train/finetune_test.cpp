@@ -1,0 +1,311 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "fer/core/error.h"
+#include "fer/model/architectures.h"
+#include "fer/train/layer_plan.h"
+#include "fer/train/memory.h"
+#include "fer/train/run.h"
+#include "fer/train/trainer.h"
+#include "support/op_cases.h"
+#include "support/plain_layers.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+using Catch::Contains;
+
+namespace {
+
+OpenedDataset faces(int n) {
+  DatasetOptions options;
+  options.path = "synthetic:" + std::to_string(n);
+  return open_dataset(options);
+}
+
+Graph net_of(const std::string& arch, std::vector<int> stages) {
+  ArchitectureOptions architecture;
+  architecture.name = arch;
+  architecture.input_size = 24;
+  architecture.channels = 1;
+  architecture.stages = std::move(stages);
+  if (arch == "compact") architecture.blocks = 1;
+  architecture.heads = {{"six", 6}};
+  return make_architecture(architecture);
+}
+
+// A net with weights that another task left behind.
+Checkpoint pretrained(const OpenedDataset& data, Graph graph = net_of("compact", {8, 16})) {
+  Checkpoint c;
+  c.graph = std::move(graph);
+  c.weights = random_weights(c.graph, 7);
+  c.spec.architecture = "compact";
+  c.spec.resize = c.spec.input_size = 24;
+  c.spec.heads = {{"six", data.train->heads()[0].labels, 1.0f, 0.0f}};
+  c.spec.default_head = "six";
+  c.spec.data_fingerprint = data.fingerprint;
+  return c;
+}
+
+TrainOptions frozen_backbone() {
+  TrainOptions o;
+  o.epochs = 4;
+  o.batch_size = 16;
+  o.device = "cpu";
+  o.warmup_epochs = 0;
+  o.freeze = {"backbone"};
+  return o;
+}
+
+AugmentOptions without_augmentation() {
+  AugmentOptions a;
+  a.enabled = false;
+  return a;
+}
+
+std::vector<std::string> changed(const TensorMap& before, const TensorMap& after) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : before) {
+    if (tensor.bytes != after.at(name).bytes) names.push_back(name);
+  }
+  return names;
+}
+
+bool is_head(const std::string& name) { return name.starts_with("head_"); }
+
+}  // namespace
+
+TEST_CASE("freezing the backbone leaves the head, and its features end before the dropout") {
+  const Graph graph = net_of("compact", {8, 16});
+  TrainOptions options = frozen_backbone();
+  const LayerPlan plan = plan_layers(graph, options, 0);
+  for (int i = 0; i < static_cast<int>(graph.nodes().size()); ++i) {
+    if (graph.parameters(i).empty()) continue;
+    CHECK(plan.frozen[i] == !is_head(graph.nodes()[i].name));
+  }
+  CHECK(graph.nodes()[plan.boundary].name == "pool");
+  CHECK(plan_layers(graph, TrainOptions{}, 0).boundary == 0);
+
+  options.freeze = {"stem", "stage1"};
+  CHECK(graph.nodes()[plan_layers(graph, options, 0).boundary].name == "stage1.block1.relu2");
+  // The block's sum needs what stands before its branch.
+  options.freeze = {"stem", "stage1", "stage2.block1.conv1"};
+  CHECK(graph.nodes()[plan_layers(graph, options, 0).boundary].name == "stage1.block1.relu2");
+  options.freeze = {"stage1"};
+  CHECK(plan_layers(graph, options, 0).boundary == 0);
+}
+
+TEST_CASE("rates fall layer by layer from the head, and a longer name overrides") {
+  const Graph graph = net_of("compact", {8, 16});
+  TrainOptions options;
+  options.layer_decay = 0.5;
+  options.rates = {{"stage2", 0.1}, {"stage2.block1.bn1", 1.0}};
+  const LayerPlan plan = plan_layers(graph, options, 0);
+  const auto rate = [&](const std::string& node) { return plan.rate[graph.find(node)]; };
+  CHECK(rate("head_six") == 1);
+  CHECK(rate("stage2.block1.conv1") == Approx(0.05));
+  CHECK(rate("stage2.block1.bn1") == Approx(0.5));
+  CHECK(rate("stage1.block1.conv1") == Approx(0.25));
+  CHECK(rate("stem.conv") == Approx(0.125));
+}
+
+TEST_CASE("the second phase releases all or what is named") {
+  const Graph graph = net_of("compact", {8, 16});
+  TrainOptions options = frozen_backbone();
+  options.unfreeze_at = 2;
+  CHECK(training_phase(options, 1) == 0);
+  CHECK(training_phase(options, 2) == 1);
+  const auto frozen = [&](const std::string& node) -> bool {
+    return plan_layers(graph, options, 1).frozen[graph.find(node)];
+  };
+  CHECK_FALSE(frozen("stem.conv"));
+  options.unfreeze = {"stage2"};
+  CHECK(frozen("stem.conv"));
+  CHECK(frozen("stage1.block1.bn1"));
+  CHECK_FALSE(frozen("stage2.block1.bn1"));
+}
+
+TEST_CASE("layers that the net does not have are refused with the ones it has") {
+  const Graph graph = net_of("compact", {8, 16});
+  TrainOptions options;
+  options.freeze = {"stge1"};
+  CHECK_THROWS_WITH(plan_layers(graph, options, 0), Contains("train.freeze") &&
+                                                        Contains("did you mean 'stage1'") &&
+                                                        Contains("stem, stage1, stage2, head"));
+  options.freeze = {"backbone", "head"};
+  CHECK_THROWS_WITH(plan_layers(graph, options, 0), Contains("no layers 'backbone'"));
+  options.freeze = {"stem", "stage1", "stage2", "head"};
+  CHECK_THROWS_WITH(plan_layers(graph, options, 0), Contains("nothing is left to learn"));
+  options = frozen_backbone();
+  options.unfreeze_at = 4;
+  CHECK_THROWS_WITH(check(options), Contains("unfreeze_at: 4 leaves nothing of the 4 epochs"));
+  options.freeze.clear();
+  options.unfreeze_at = 1;
+  CHECK_THROWS_WITH(check(options), Contains("nothing is frozen"));
+  options = {};
+  options.layer_decay = 1.5;
+  CHECK_THROWS_WITH(check(options), Contains("layer_decay: 1.5"));
+}
+
+TEST_CASE("frozen layers stay as they are, batch-norm statistics too, until their phase comes") {
+  const auto data = faces(100);
+  const Checkpoint net = pretrained(data);
+  TrainOptions options = frozen_backbone();
+  options.ema = 0;
+  options.unfreeze_at = 2;
+  options.unfreeze = {"stage2"};
+  for (const bool cached : {false, true}) {
+    options.cache_features = cached;
+    Trainer trainer(net, data, options, {});
+    trainer.initialise();
+    CHECK(changed(net.weights, trainer.checkpoint().weights).empty());
+    trainer.run_epoch();
+    trainer.run_epoch();
+    for (const auto& name : changed(net.weights, trainer.checkpoint().weights))
+      CHECK(is_head(name));
+    const TensorMap head_trained = trainer.checkpoint().weights;
+    CHECK(changed(net.weights, head_trained).size() == 2);
+    trainer.run_epoch();
+    const auto now = changed(head_trained, trainer.checkpoint().weights);
+    CHECK(std::ranges::count(now, "stage2.block1.bn1.running_mean") == 1);
+    CHECK(std::ranges::count(now, "stage2.block1.conv1.weight") == 1);
+    for (const auto& name : now) CHECK((is_head(name) || name.starts_with("stage2")));
+  }
+}
+
+TEST_CASE("features that are computed once train the same head as computing them every time") {
+  const auto data = faces(100);
+  const Checkpoint net = pretrained(data);
+  TrainOptions options = frozen_backbone();
+  options.ema = 0;
+  options.amp = "off";
+  // Augmentation that changes nothing: the pictures go all the way in every step.
+  AugmentOptions idle;
+  idle.flip = idle.rotation = idle.zoom = idle.shift = idle.brightness = idle.contrast = 0;
+  idle.erasing = idle.mixup = idle.gamma = idle.sharpness = 0;
+  Trainer once(net, data, options, without_augmentation()), always(net, data, options, idle);
+  once.initialise();
+  always.initialise();
+  CHECK_THAT(once.phase_description(), Contains("computed once"));
+  CHECK_THAT(always.phase_description(), Contains("frozen") && !Contains("once"));
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    const auto a = once.run_epoch(), b = always.run_epoch();
+    CHECK(a->train.loss == Approx(b->train.loss).epsilon(1e-4));
+    CHECK(a->val.loss == Approx(b->val.loss).epsilon(1e-4));
+  }
+  const auto a = once.checkpoint().weights.at("head_six.weight").to_floats();
+  const auto b = always.checkpoint().weights.at("head_six.weight").to_floats();
+  CHECK(relative_difference(a, b) < 1e-3);
+}
+
+TEST_CASE("a layer's rate is the factor of its step") {
+  const auto data = faces(60);
+  const Checkpoint net = pretrained(data);
+  TrainOptions options = frozen_backbone();
+  options.freeze.clear();
+  options.opt = "sgd";
+  options.lr = 0.01;
+  options.weight_decay = 0;
+  options.ema = 0;
+  options.amp = "off";
+  const auto step = [&](const std::map<std::string, double>& rates) {
+    options.rates = rates;
+    Trainer trainer(net, data, options, without_augmentation());
+    trainer.initialise();
+    trainer.measure_epoch(16);
+    const auto before = net.weights.at("stem.conv.weight").to_floats();
+    auto after = trainer.checkpoint().weights.at("stem.conv.weight").to_floats();
+    for (std::size_t i = 0; i < after.size(); ++i) after[i] -= before[i];
+    return after;
+  };
+  auto whole = step({});
+  const auto quarter = step({{"stem", 0.25}});
+  CHECK(deviation(whole) > 0);
+  for (float& v : whole) v *= 0.25f;
+  CHECK(relative_difference(quarter, whole) < 1e-2);
+  CHECK(deviation(step({{"stem", 0}})) == 0);
+}
+
+TEST_CASE("each phase has its own warm-up and schedule, the second at its lower rate") {
+  const auto data = faces(60);
+  TrainOptions options = frozen_backbone();
+  options.epochs = 5;
+  options.unfreeze_at = 2;
+  options.lr = 0.01;
+  options.unfreeze_lr = 0.1;
+  options.sched = "constant";
+  Trainer trainer(pretrained(data), data, options, {});
+  trainer.initialise();
+  std::vector<double> rates;
+  while (!trainer.finished()) rates.push_back(trainer.run_epoch()->lr);
+  REQUIRE(rates.size() == 5);
+  CHECK(rates[1] == Approx(0.01));
+  CHECK(rates[2] == Approx(0.001));
+  CHECK(rates[4] == Approx(0.001));
+}
+
+TEST_CASE("fine-tuning that was stopped in either phase or between them resumes to the last bit") {
+  const auto data = faces(120);
+  const Checkpoint net = pretrained(data);
+  TrainOptions options = frozen_backbone();
+  options.sched = "plateau";
+  options.plateau_patience = 0;
+  options.unfreeze_at = 2;
+  options.layer_decay = 0.7;
+  options.cache_features = true;
+  options.epochs = 3;
+  const TemporaryFolder scratch;
+  Trainer whole(net, data, options, {});
+  whole.initialise();
+  const auto whole_folder = RunFolder::create(scratch.path(), "whole", false);
+  run_training(whole, whole_folder, "", false, [] { return false; });
+  for (const int stop_after : {2, 12, 14}) {  // six steps an epoch
+    INFO("stopped after step " << stop_after);
+    Trainer first(net, data, options, {});
+    first.initialise();
+    const auto folder = RunFolder::create(scratch.path(), "parts", false);
+    int steps = 0;
+    REQUIRE(
+        run_training(first, folder, "", false, [&] { return ++steps >= stop_after; }).interrupted);
+    // The net is read from the run: the weights that it began with are not needed any more.
+    Trainer second(load_checkpoint(folder.last()), data, options, {});
+    second.initialise();
+    run_training(second, folder, "", true, [] { return false; });
+    CHECK(changed(whole.checkpoint().weights, second.checkpoint().weights).empty());
+    CHECK(second.best_score() == whole.best_score());
+  }
+}
+
+TEST_CASE("pre-activation nets and plain ones are fine-tuned like the others") {
+  const auto data = faces(60);
+  for (const auto& [arch, stages] :
+       std::map<std::string, std::vector<int>>{{"vgg16_bn", {4, 8}}, {"resnet50v2", {4, 8}}}) {
+    INFO(arch);
+    const Checkpoint net = pretrained(data, net_of(arch, stages));
+    TrainOptions options = frozen_backbone();
+    options.epochs = 2;
+    options.unfreeze_at = 1;
+    options.unfreeze = {"stage2"};
+    Trainer trainer(net, data, options, without_augmentation());
+    trainer.initialise();
+    CHECK_THAT(trainer.phase_description(), Contains("computed once"));
+    while (!trainer.finished()) CHECK(std::isfinite(trainer.run_epoch()->train.loss));
+  }
+}
+
+TEST_CASE("a batch size is found that fits into half of the memory and leaves steps to take") {
+  const Graph graph = net_of("compact", {8, 16});
+  const TrainOptions options;
+  const auto lots = std::int64_t{1} << 40;
+  CHECK(fitting_batch_size(graph, options, 30'000, lots) == 128);
+  CHECK(fitting_batch_size(graph, options, 100, lots) == 8);  // 12 steps; 16 would leave 6
+  CHECK(fitting_batch_size(graph, options, 3, lots) == 2);
+  const std::int64_t need = training_bytes(graph, options, 32);
+  CHECK(fitting_batch_size(graph, options, 30'000, 2 * need) == 32);
+  CHECK(fitting_batch_size(graph, options, 30'000, 2 * need - 2) == 16);
+  CHECK_THROWS_WITH(fitting_batch_size(graph, options, 30'000, 1000), Contains("batch_size: auto"));
+  CHECK(available_memory() > 0);
+  // Every picture costs the same, the weights once.
+  CHECK(training_bytes(graph, options, 3) - training_bytes(graph, options, 2) ==
+        training_bytes(graph, options, 2) - training_bytes(graph, options, 1));
+}
