@@ -144,6 +144,7 @@ RequestedHeads requested_heads(const DataFlags& flags) {
 
 DatasetOptions dataset_options(const DataFlags& flags, int image_size,
                                [[maybe_unused]] float crop_margin) {
+  if (!flags.more.empty()) fail_input("--data " + flags.more[0] + ": one data set at a time here");
   DatasetOptions options;
   options.path = flags.data;
   options.heads = requested_heads(flags).requests;
@@ -170,7 +171,9 @@ DatasetOptions dataset_options(const DataFlags& flags, int image_size,
 }
 
 OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margin) {
-  const DatasetOptions first = dataset_options(flags, image_size, crop_margin);
+  DataFlags first_flags = flags;
+  first_flags.more.clear();
+  const DatasetOptions first = dataset_options(first_flags, image_size, crop_margin);
   std::vector<OpenedDataset> parts = {open_dataset(first)};
   if (flags.more.empty()) return std::move(parts[0]);
   std::vector<double> weights = {flags.weight};

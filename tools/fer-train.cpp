@@ -1,4 +1,5 @@
 // fer-train: a net from a data set.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "data_options.h"
@@ -115,7 +116,10 @@ int train(int argc, char** argv) {
     write_file_atomically(folder->file("data.json"), facts.dump(2) + "\n");
     draw_data(*folder, data, trainer);
     if (data_flags.detect) {
-      write_png(folder->file("detected.png"), contact_sheet(*data.train, 12, 64));
+      const auto counts = class_counts(*data.train);
+      const auto most = *std::max_element(counts.begin(), counts.end());
+      write_png(folder->file("detected.png"),
+                contact_sheet(*data.train, static_cast<int>(std::min<std::int64_t>(most, 12)), 64));
     }
   }
   log_info("run folder: " + folder->path().string());

@@ -176,7 +176,7 @@ ArchitectureOptions architecture_for(const TrainFlags& f, const std::vector<Head
 std::vector<HeadLabels> heads_for_summary(const DataFlags& flags) {
   std::vector<HeadLabels> heads;
   for (const HeadRequest& request : requested_heads(flags).requests) {
-    if (request.labels == "auto") return open_dataset(dataset_options(flags, 48)).train->heads();
+    if (request.labels == "auto") return open_data(flags, 48).train->heads();
     const auto preset = label_preset(request.labels);
     heads.push_back({request.name.empty() ? (preset ? request.labels : "labels") : request.name,
                      preset ? *preset : split(request.labels, ',')});

@@ -78,7 +78,7 @@ Graph features_of(const Graph& graph) {
 std::vector<float> run_engine(const Graph& graph, const TensorMap& weights, int side) {
   TensorMap own;
   for (const Parameter& p : graph.parameters()) own[p.name] = weights.at(p.name);
-  OnednnProgram program(fuse(graph, own), false, 1);
+  OnednnProgram program(fuse(graph, own), Precision::kF32, 1);
   program.run(1, input(side).floats().data());
   const auto values = program.logits(1, graph.outputs()[0].head);
   return {values.begin(), values.end()};

@@ -135,7 +135,7 @@ pool   global_avg_pool  [5]                    0      5
 fc     linear           [3]                   18     30
 -------------------------------------------------------
 total                                        133  4,475
-trainable 123, running statistics 10; shapes and FLOPs for one sample
+trainable 123, running statistics 10, all without heads 115; shapes and FLOPs for one sample
 )");
 }
 

@@ -298,7 +298,8 @@ TEST_CASE("a batch size is found that fits into half of the memory and leaves st
   const TrainOptions options;
   const auto lots = std::int64_t{1} << 40;
   CHECK(fitting_batch_size(graph, options, 30'000, lots) == 128);
-  CHECK(fitting_batch_size(graph, options, 100, lots) == 8);  // 12 steps; 16 would leave 6
+  CHECK(fitting_batch_size(graph, options, 200, lots) == 16);  // 12 steps; 32 would leave 6
+  CHECK(fitting_batch_size(graph, options, 20, lots) == 8);
   CHECK(fitting_batch_size(graph, options, 3, lots) == 2);
   const std::int64_t need = training_bytes(graph, options, 32);
   CHECK(fitting_batch_size(graph, options, 30'000, 2 * need) == 32);

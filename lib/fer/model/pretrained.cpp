@@ -386,7 +386,7 @@ const std::vector<PublishedWeights>& published_weights() {
       {"vgg16", "", "vgg16-397923af.pth", torch, "528 MB", "sha256 397923af..."},
       {"vgg16_bn", "", "vgg16_bn-6c64b313.pth", torch, "528 MB", "sha256 6c64b313..."},
       {"resnet50v2", "timm", "resnetv2_50_a1h-000cdf49.pth",
-       "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-rsb-weights/",
+       "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-rsb-weights/",
        "98 MB", "sha256 000cdf49..."},
   };
   return all;

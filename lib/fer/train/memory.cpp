@@ -49,10 +49,10 @@ std::int64_t available_memory() {
 
 int fitting_batch_size(const Graph& graph, const TrainOptions& options, std::int64_t train_images,
                        std::int64_t bytes) {
-  constexpr int kLargest = 128, kSteps = 8;
+  constexpr int kLargest = 128, kSteps = 8, kEnoughForStatistics = 8;
   int batch = kLargest;
-  while (batch > 2 &&
-         (batch * kSteps > train_images || training_bytes(graph, options, batch) > bytes / 2)) {
+  while (batch > kEnoughForStatistics && batch * kSteps > train_images) batch /= 2;
+  while (batch > 2 && (batch > train_images || training_bytes(graph, options, batch) > bytes / 2)) {
     batch /= 2;
   }
   if (const std::int64_t needed = training_bytes(graph, options, batch); needed > bytes / 2) {
