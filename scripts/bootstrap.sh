@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what this machine misses to build, test and run fer (Debian 12), and says what it does.
-# Usage: scripts/bootstrap.sh [build|test]   build: what the programs need; test (default): the tests too
+# Usage: scripts/bootstrap.sh [build|demo|test]   build: what the programs need; demo: what fetches the sample
+#   photos, too; test (default): the tests as well
 #   FER_DATA_DIR   folder with a copy of YuNet, the better face detector; without one it is downloaded, and
 #                  where that fails too faces are found by OpenCV's Haar cascade
 set -euo pipefail
@@ -42,12 +43,13 @@ need=(
   libboost-dev libssl-dev libchafa-dev libglib2.0-dev pkg-config
   curl ca-certificates
 )
-if [ "${1:-test}" = test ]; then
-  need+=(catch2 python3 xz-utils dpkg-dev file chromium ffmpeg openssl)
+what=${1:-test}
+if [ "$what" != build ]; then
   # By command: node may come from elsewhere than Debian and bring npm along.
   command -v node >/dev/null || need+=(nodejs)
   command -v npm >/dev/null || need+=(npm)
 fi
+if [ "$what" = test ]; then need+=(catch2 python3 xz-utils dpkg-dev file chromium ffmpeg openssl); fi
 
 install_packages() {
   local missing=() sudo=()
@@ -77,4 +79,4 @@ fetch_playwright() {
 
 install_packages
 fetch_yunet
-if [ "${1:-test}" = test ]; then fetch_playwright; fi
+if [ "$what" = test ]; then fetch_playwright; fi

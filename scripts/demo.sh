@@ -44,7 +44,7 @@ evaluate() {
 }
 
 mkdir -p "$out"
-timed "set-up" scripts/bootstrap.sh build
+timed "set-up" scripts/bootstrap.sh demo
 timed "samples" scripts/fetch-samples.sh "$samples" || echo "demo: the sample photos cannot be had; going on without"
 timed "build" build_targets fer-predict fer-train fer-eval
 

@@ -58,14 +58,9 @@ has_sum() { [[ -f $2 && $(sha256sum "$2" | cut -d' ' -f1) == "$1" ]]; }
 
 # unpack_<kind> <package>: its files below $work/<kind>/<package>
 unpack_npm() {
-  local name=${1%@*} version=${1##*@}
   mkdir -p "$work/npm/$1"
-  if command -v npm >/dev/null; then
-    npm pack --silent --pack-destination "$work/npm/$1" "$1" >/dev/null 2>"$work/log"
-  else
-    curl --silent --show-error --fail --location --connect-timeout 10 --output "$work/npm/$1/package.tgz" \
-      "https://registry.npmjs.org/$name/-/${name#*/}-$version.tgz" 2>"$work/log"
-  fi && tar -xzf "$work/npm/$1"/*.tgz -C "$work/npm/$1" --strip-components=1
+  npm pack --silent --pack-destination "$work/npm/$1" "$1" >/dev/null 2>"$work/log" &&
+    tar -xzf "$work/npm/$1"/*.tgz -C "$work/npm/$1" --strip-components=1
 }
 unpack_deb() {
   mkdir -p "$work/deb/$1"
