@@ -154,6 +154,10 @@ OpenedDataset open_dataset(const DatasetOptions& options);
 OpenedDataset join_datasets(const std::vector<OpenedDataset>& parts,
                             const std::vector<double>& weights = {}, std::uint64_t seed = 0);
 
+// For whoever trains: throws kInput on a class of the first head that only the other splits have,
+// which can be scored but never learned.
+void check_every_class_trains(const OpenedDataset& data);
+
 // Stratified by the first head's label and seeded: `fraction` of each class (rounded, but at least
 // one sample on either side of a class with two) goes to the first. Both are in ascending order.
 std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(

@@ -203,23 +203,6 @@ void split_off_validation(const std::shared_ptr<const TableDataset>& all,
   train = pick(first);
 }
 
-// A class that is only in the other parts can be scored but never learned.
-void check_every_class_trains(const TableDataset& all, const std::vector<std::int64_t>& train,
-                              const DatasetOptions& options) {
-  const LabelList& labels = all.heads()[0].labels;
-  std::vector<std::int64_t> missing = class_counts(all);
-  for (const std::int64_t i : train) {
-    if (const int label = all.target(i, 0).label; label >= 0)
-      missing[static_cast<std::size_t>(label)] = 0;
-  }
-  for (std::size_t c = 0; c < labels.size(); ++c) {
-    if (missing[c] > 0) {
-      fail_input(options.path + ": label '" + labels[c] + "' has no training image, but " +
-                 std::to_string(missing[c]) + " elsewhere");
-    }
-  }
-}
-
 // A seeded choice of options.per_class samples of each of the first head's classes, in order.
 std::vector<std::int64_t> first_of_each_class(const TableDataset& all,
                                               const std::vector<std::int64_t>& train,
@@ -288,7 +271,6 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
   if (val.empty() && !train.empty() && options.train_fraction < 1) {
     split_off_validation(all, train, val, options);
   }
-  check_every_class_trains(*all, train, options);
   if (options.per_class > 0) train = first_of_each_class(*all, train, options);
   opened.train = subset(all, train);
   opened.val = subset(all, val);
@@ -311,6 +293,18 @@ OpenedDataset open_dataset(const DatasetOptions& options) {
   FaceTable table = read_table(options);
   if (!options.classes.empty()) rename_classes(table, options.classes);
   return assemble(std::move(table), options);
+}
+
+void check_every_class_trains(const OpenedDataset& data) {
+  const LabelList& labels = data.train->heads()[0].labels;
+  const auto train = class_counts(*data.train), val = class_counts(*data.val),
+             test = class_counts(*data.test);
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    if (train[c] == 0 && val[c] + test[c] > 0) {
+      fail_input(data.description + ": label '" + labels[c] + "' has no training image, but " +
+                 std::to_string(val[c] + test[c]) + " elsewhere");
+    }
+  }
 }
 
 }  // namespace fer
