@@ -1,4 +1,5 @@
-# The walls of the house: which room may include which, and where third parties may be seen.
+# The walls of the house: which room may include which, and where third parties may be seen: in .cpp files and in
+# headers that end in _impl.h, which are not installed and which only their own room includes.
 # Run as: cmake -DSOURCE_DIR=... -P check_rooms.cmake; fails naming every file that breaks a rule.
 
 cmake_minimum_required(VERSION 3.25)
@@ -57,6 +58,8 @@ foreach(file IN LISTS files)
     math(EXPR count "${count} + 1")
     if(include MATCHES "\"fer/([a-z]+)/" AND NOT CMAKE_MATCH_1 IN_LIST rooms_of_${room})
       list(APPEND broken "${file}: ${room} may not include ${CMAKE_MATCH_1} (${include})")
+    elseif(include MATCHES "\"fer/([a-z]+)/.*_impl\\.h\"" AND NOT CMAKE_MATCH_1 STREQUAL room)
+      list(APPEND broken "${file}: that is for the inside of ${CMAKE_MATCH_1} alone (${include})")
     elseif(include MATCHES "\"" AND NOT include MATCHES "\"fer/")
       list(APPEND broken "${file}: include our headers as \"fer/<room>/...\" (${include})")
     endif()
@@ -64,8 +67,9 @@ foreach(file IN LISTS files)
       if(include MATCHES "${pattern_${party}}")
         if(NOT room IN_LIST sees_${party})
           list(APPEND broken "${file}: ${room} may not see ${party} (${include})")
-        elseif(file MATCHES "\\.h$" AND NOT file STREQUAL "model/spec.h")  # it holds free-form JSON
-          list(APPEND broken "${file}: third parties stay in the .cpp (${include})")
+        elseif(file MATCHES "\\.h$" AND NOT file MATCHES "_impl\\.h$"
+               AND NOT file STREQUAL "model/spec.h")  # it holds free-form JSON
+          list(APPEND broken "${file}: third parties stay in the .cpp or an _impl.h (${include})")
         endif()
       endif()
     endforeach()

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
-#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <string_view>
@@ -14,8 +13,13 @@
 #include <variant>
 
 #include "fer/core/error.h"
+#include "fer/infer/onednn_constants_impl.h"
+#include "fer/infer/onednn_plan_impl.h"
 
 namespace fer {
+
+using namespace onednn;
+
 namespace {
 
 using dnnl::memory;
@@ -40,126 +44,12 @@ class ThreadCount {
 };
 
 constexpr auto kInference = dnnl::prop_kind::forward_inference;
-constexpr int kInputBuffer = 0;  // the caller's
-
-// Weights, in every layout that a plan has asked for.
-class Constant {
- public:
-  Constant() = default;
-  template <class T>
-  Constant(const memory::desc& plain, const dnnl::engine& engine, const std::vector<T>& values)
-      : desc_(plain), plain_(plain, engine) {
-    std::memcpy(plain_.get_data_handle(), values.data(), values.size() * sizeof(T));
-  }
-
-  memory as(const memory::desc& wanted, const dnnl::engine& engine) {
-    for (const memory& variant : variants_) {
-      if (variant.get_desc() == wanted) return variant;
-    }
-    memory source = plain_ ? plain_ : variants_.front();
-    memory result(wanted, engine);
-    dnnl::stream stream(engine);
-    dnnl::reorder(source, result).execute(stream, source, result);
-    stream.wait();
-    variants_.push_back(result);
-    // A variant holds the same from now on, but for int8, which may hold more than the weights.
-    if (desc_.data_type() == Type::f32) plain_ = {};
-    return result;
-  }
-  memory::desc desc(Type type) const { return {desc_.dims(), type, Tag::any}; }
-  memory::desc plain() const { return desc_; }
-  std::span<float> floats() {  // before the first as()
-    return {static_cast<float*>(plain_.get_data_handle()), desc_.get_size() / sizeof(float)};
-  }
-
- private:
-  memory::desc desc_;
-  memory plain_;
-  std::vector<memory> variants_;
-};
-
-struct Constants {
-  Constant weight, bias;             // of Conv2d, Linear; scale and shift of BatchNorm
-  Constant mean, variance;           // of BatchNorm: 0 and 1, for they are folded into the others
-  std::optional<bool> int8;          // decided by the first plan
-  std::vector<float> weight_scales;  // in int8: a weight is its whole number times this, a channel
-};
 
 Dims with_batch(int batch, const Shape& shape) {
   Dims dims = {batch};
   dims.insert(dims.end(), shape.begin(), shape.end());
   return dims;
 }
-
-memory::desc plain(const Dims& dims, Type type = Type::f32) {
-  constexpr Tag kTags[] = {Tag::a, Tag::ab, Tag::abc, Tag::abcd, Tag::abcde};
-  return {dims, type, kTags[dims.size() - 1]};
-}
-
-Constants constants_of(const FusedLayer& layer, const Shape& input, const dnnl::engine& engine) {
-  Constants constants;
-  if (layer.weight.empty()) return constants;
-  const auto channels = layer.shape[0];
-  const auto vector_of = [&](std::vector<float> values) {
-    values.resize(channels);
-    return Constant(plain({channels}), engine, values);
-  };
-  if (const auto* conv = std::get_if<op::Conv2d>(&layer.operation)) {
-    Dims dims = {channels, input[0] / conv->groups, conv->kernel_height, conv->kernel_width};
-    if (conv->groups > 1) {
-      dims[0] /= conv->groups;
-      dims.insert(dims.begin(), conv->groups);
-    }
-    constants.weight = Constant(plain(dims), engine, layer.weight);
-  } else if (std::holds_alternative<op::Linear>(layer.operation)) {
-    Dims dims = {channels};
-    dims.insert(dims.end(), input.begin(), input.end());
-    constants.weight = Constant(plain(dims), engine, layer.weight);
-  } else {
-    constants.weight = vector_of(layer.weight);
-    constants.mean = vector_of({});
-    constants.variance = vector_of(std::vector<float>(channels, 1.0f));
-  }
-  constants.bias = vector_of(layer.bias);
-  return constants;
-}
-
-std::vector<float> channel_scales(Constants& constants) {
-  const std::span<const float> weights = constants.weight.floats();
-  std::vector<float> scales(constants.bias.floats().size());
-  const std::size_t fan_in = weights.size() / scales.size();
-  for (std::size_t c = 0; c < scales.size(); ++c) {
-    float largest = 0;
-    for (const float w : weights.subspan(c * fan_in, fan_in)) {
-      largest = std::max(largest, std::abs(w));
-    }
-    scales[c] = largest > 0 ? largest / 127 : 1.0f;
-  }
-  return scales;
-}
-
-// Weights as whole numbers from -127 to 127, and the bias in units of their products with inputs.
-void quantize(Constants& constants, float input_scale, const dnnl::engine& engine) {
-  const std::span<const float> weights = constants.weight.floats();
-  const std::span<float> bias = constants.bias.floats();
-  const std::size_t fan_in = weights.size() / bias.size();
-  std::vector<std::int8_t> whole(weights.size());
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    whole[i] =
-        static_cast<std::int8_t>(std::lround(weights[i] / constants.weight_scales[i / fan_in]));
-  }
-  for (std::size_t c = 0; c < bias.size(); ++c) {
-    bias[c] /= input_scale * constants.weight_scales[c];
-  }
-  constants.weight = Constant(plain(constants.weight.plain().dims(), Type::s8), engine, whole);
-}
-
-// A result: where, and in which layout. In int8 a value is its whole number times `scale`.
-struct Tensor {
-  int buffer = -1;
-  memory::desc md;
-  float scale = 1.0f;
-};
 
 bool is_int8(const memory::desc& md) {
   return md.data_type() == Type::s8 || md.data_type() == Type::u8;
@@ -178,108 +68,6 @@ Quantization quantization(const Range& range) {
   const Type type = range.low < 0 ? Type::s8 : Type::u8;
   return {type, largest > 0 ? largest / (type == Type::s8 ? 127.0f : 255.0f) : 1.0f};
 }
-
-struct Argument {
-  int id = 0;
-  std::variant<Tensor, memory> value;
-};
-
-struct Step {
-  dnnl::primitive primitive;
-  std::vector<Argument> arguments;
-  int cleared = -1;  // a buffer that is filled with zeros before
-};
-
-// A piece of the block of memory, in use from step `first` to step `last`.
-struct Buffer {
-  std::size_t size = 0;
-  int first = INT_MAX, last = -1;
-  std::size_t offset = 0;
-
-  void use(int step) {
-    first = std::min(first, step);
-    last = std::max(last, step);
-  }
-};
-
-// Largest first, each as low as those that live at the same time allow. Returns the size of all.
-std::size_t place(std::vector<Buffer>& buffers) {
-  constexpr std::size_t kAlignment = 64;
-  std::vector<Buffer*> order, placed;
-  for (std::size_t i = kInputBuffer + 1; i < buffers.size(); ++i) order.push_back(&buffers[i]);
-  std::ranges::stable_sort(order, std::greater(), &Buffer::size);
-  std::size_t total = 0;
-  for (Buffer* buffer : order) {
-    for (const Buffer* other : placed) {  // by offset
-      const bool together = other->first <= buffer->last && buffer->first <= other->last;
-      const bool overlap = other->offset < buffer->offset + buffer->size &&
-                           buffer->offset < other->offset + other->size;
-      if (together && overlap) {
-        const std::size_t end = other->offset + other->size;
-        buffer->offset = (end + kAlignment - 1) / kAlignment * kAlignment;
-      }
-    }
-    placed.insert(std::ranges::upper_bound(placed, buffer->offset, {}, &Buffer::offset), buffer);
-    total = std::max(total, buffer->offset + buffer->size);
-  }
-  return total;
-}
-
-class Plan {
- public:
-  Plan(const dnnl::engine& engine, const std::vector<Step>& steps, std::vector<Buffer> buffers,
-       const std::map<std::string, Tensor>& heads)
-      : stream_(engine) {
-    const auto size = static_cast<memory::dim>(std::max<std::size_t>(place(buffers), 1));
-    block_ = memory(memory::desc({size}, Type::u8, Tag::a), engine);
-    auto* base = static_cast<std::uint8_t*>(block_.get_data_handle());
-    for (const Step& step : steps) {
-      Ready ready{step.primitive, {}, {}};
-      for (const auto& [id, value] : step.arguments) {
-        if (const auto* constant = std::get_if<memory>(&value)) {
-          ready.arguments.emplace(id, *constant);
-          continue;
-        }
-        const auto& tensor = std::get<Tensor>(value);
-        const memory bound(tensor.md, engine, base + buffers[tensor.buffer].offset);
-        if (tensor.buffer == kInputBuffer) inputs_.push_back(bound);
-        ready.arguments.emplace(id, bound);
-      }
-      if (step.cleared >= 0) {
-        ready.cleared = {base + buffers[step.cleared].offset, buffers[step.cleared].size};
-      }
-      steps_.push_back(std::move(ready));
-    }
-    for (const auto& [head, tensor] : heads) {
-      const auto* values = reinterpret_cast<const float*>(base + buffers[tensor.buffer].offset);
-      heads_[head] = {values, tensor.md.get_size() / sizeof(float)};
-    }
-  }
-
-  void run(const float* input) {
-    for (memory& bound : inputs_) bound.set_data_handle(const_cast<float*>(input), stream_);
-    for (const Ready& step : steps_) {
-      std::ranges::fill(step.cleared, std::uint8_t{0});
-      step.primitive.execute(stream_, step.arguments);
-    }
-    stream_.wait();
-  }
-
-  std::span<const float> logits(const std::string& head) const { return heads_.at(head); }
-
- private:
-  struct Ready {
-    dnnl::primitive primitive;
-    std::unordered_map<int, memory> arguments;
-    std::span<std::uint8_t> cleared;
-  };
-
-  dnnl::stream stream_;
-  memory block_;
-  std::vector<memory> inputs_;  // bound to the caller's batch at each run
-  std::vector<Ready> steps_;
-  std::map<std::string, std::span<const float>> heads_;
-};
 
 class PlanBuilder {
  public:

@@ -1,85 +1,33 @@
 #include "fer/live/web_server.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
-#include <deque>
-#include <filesystem>
-#include <fstream>
-#include <iomanip>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
-#include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
-
-#include "fer/core/emotion.h"
 #include "fer/core/error.h"
-#include "fer/core/log.h"
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
-#include "fer/core/version.h"
 #include "fer/live/analysis_pool.h"
 #include "fer/live/events.h"
 #include "fer/live/newest_slot.h"
+#include "fer/live/web_api.h"
+#include "fer/live/web_beast_impl.h"
 #include "fer/live/web_guard.h"
 #include "fer/live/web_page.h"
-#include "fer/vision/result_writer.h"
+#include "fer/live/web_visitor_impl.h"
 
 namespace fer {
 
+using namespace web;
+
 namespace {
-
-namespace net = boost::asio;
-namespace ssl = net::ssl;
-namespace beast = boost::beast;
-namespace http = beast::http;
-namespace websocket = beast::websocket;
-using tcp = net::ip::tcp;
-using beast::error_code;
-using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
-using Bytes = std::vector<std::uint8_t>;
-using Request = http::request<http::vector_body<std::uint8_t>>;
-using Response = http::response<http::string_body>;
-
-Clock::duration seconds(double value) {
-  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(value));
-}
-
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 // What a frame of the camera is for clients: encoded once, kept by those that still send it.
 struct News {
   std::int64_t number = 0;
   std::shared_ptr<const std::string> jpeg, event;
-};
-
-// Counts something as long as it lives.
-class Counted {
- public:
-  explicit Counted(int& count) : count_(&count) { ++count; }
-  Counted(Counted&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  Counted& operator=(Counted&&) = delete;
-  ~Counted() {
-    if (count_ != nullptr) --*count_;
-  }
-
- private:
-  int* count_;
 };
 
 }  // namespace
@@ -92,8 +40,8 @@ struct WebServer::Impl {
   // Listening and connections.
   void listen();
   net::awaitable<void> accept();
-  net::awaitable<void> serve_tls(tcp::socket socket, Counted client);
-  net::awaitable<void> serve_plain(tcp::socket socket, Counted client);
+  net::awaitable<void> serve_tls(tcp::socket socket, Counted<int> client);
+  net::awaitable<void> serve_plain(tcp::socket socket, Counted<int> client);
   template <class Stream>
   net::awaitable<void> serve(Stream stream);
   template <class Stream>
@@ -103,22 +51,14 @@ struct WebServer::Impl {
 
   // Requests.
   RequestFacts facts(const http::request_header<>& header, bool open) const;
-  Response answer(const Request& request);
-  net::awaitable<Response> analyze(const Request& request);
-  Response text(const Request& request, http::status status, const std::string& body,
-                const char* type = "text/plain; charset=utf-8") const;
-  Response json(const Request& request, const Json& body) const;
-  Response refusal(const Request& request, int status, const std::string& reason) const;
-  Json status() const;
-  std::string metrics() const;
-  void change_settings(const Bytes& body);
+  WebCall call(const Request& request, const std::string& path) const;
+  Response response(const Request& request, const WebReply& reply) const;
+  net::awaitable<WebReply> analyze(const Request& request);
   void set_common_fields(http::fields& fields) const;
 
   // Streams.
   template <class Stream>
   net::awaitable<void> stream_news(Stream& stream, const Request& request, bool pictures);
-  template <class Stream>
-  net::awaitable<void> serve_websocket(Stream stream, Request request);
 
   // The camera's frames.
   void encode();
@@ -131,17 +71,13 @@ struct WebServer::Impl {
   WebLimits limits;
   std::string token;
   std::unique_ptr<Guard> guard;
-
-  std::atomic<std::weak_ptr<const Pipeline>> watched;
+  std::unique_ptr<WebApi> api;
 
   NewestSlot<LiveFramePtr> newest;
   std::atomic<int> viewers{0};  // of /stream.mjpg
 
   // Of the server's own thread.
-  int clients = 0, websockets = 0, event_listeners = 0;
-  std::map<int, std::int64_t> answers;  // by status
-  std::int64_t frames_answered = 0, frames_dropped = 0, frames_refused = 0;
-  Latencies frame_latency;
+  WebCounts counts;
   RateLimit logins;
   News news;
 
@@ -192,6 +128,7 @@ WebServer::Impl::Impl(SharedRecognizer& shared, Controls& shared_controls, const
   guarded.hosts = host_names(options.host);
   for (const std::string& name : options.names) guarded.hosts.insert(to_lower(name));
   guard = std::make_unique<Guard>(guarded);
+  api = std::make_unique<WebApi>(recognizer, controls, *guard);
 
   pool = std::make_unique<AnalysisPool>(recognizer);
   net::co_spawn(io, accept(), net::detached);
@@ -238,21 +175,21 @@ net::awaitable<void> WebServer::Impl::accept() {
       co_await pause.async_wait(net::redirect_error(net::use_awaitable, error));
       continue;
     }
-    if (clients >= limits.clients) continue;  // the socket is closed
+    if (counts.clients >= limits.clients) continue;  // the socket is closed
     socket.set_option(tcp::no_delay(true), error);
     if (options.tls_cert.empty()) {
-      net::co_spawn(io, serve_plain(std::move(socket), Counted(clients)), net::detached);
+      net::co_spawn(io, serve_plain(std::move(socket), Counted(counts.clients)), net::detached);
     } else {
-      net::co_spawn(io, serve_tls(std::move(socket), Counted(clients)), net::detached);
+      net::co_spawn(io, serve_tls(std::move(socket), Counted(counts.clients)), net::detached);
     }
   }
 }
 
-net::awaitable<void> WebServer::Impl::serve_plain(tcp::socket socket, Counted) {
+net::awaitable<void> WebServer::Impl::serve_plain(tcp::socket socket, Counted<int>) {
   co_await serve(beast::tcp_stream(std::move(socket)));
 }
 
-net::awaitable<void> WebServer::Impl::serve_tls(tcp::socket socket, Counted) {
+net::awaitable<void> WebServer::Impl::serve_tls(tcp::socket socket, Counted<int>) {
   beast::ssl_stream<beast::tcp_stream> stream(beast::tcp_stream(std::move(socket)), tls);
   beast::get_lowest_layer(stream).expires_after(seconds(limits.header_seconds));
   error_code error;
@@ -264,8 +201,8 @@ net::awaitable<void> WebServer::Impl::serve_tls(tcp::socket socket, Counted) {
 // The last answer on a connection.
 template <class Stream>
 net::awaitable<void> WebServer::Impl::refuse(Stream& stream, Guard::Verdict verdict) {
-  ++answers[verdict.status];
-  Response reply = refusal({}, verdict.status, verdict.reason);
+  ++counts.answers[verdict.status];
+  Response reply = response({}, refusal(verdict.status, verdict.reason));
   reply.keep_alive(false);
   error_code error;
   co_await http::async_write(stream, reply, net::redirect_error(net::use_awaitable, error));
@@ -364,21 +301,23 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     Request request = parser.release();
 
     if (upgrade) {
-      co_await serve_websocket(std::move(stream), std::move(request));
+      const Host host{io, *pool, recognizer.recognizer(), limits, counts};
+      co_await std::make_shared<Visitor<Stream>>(std::move(stream), host)->run(std::move(request));
       co_return;
     }
     if (get && (path == "/stream.mjpg" || path == "/api/events")) {
       co_await stream_news(stream, request, path == "/stream.mjpg");
       co_return;
     }
-    Response reply;
+    WebReply answered;
     if (path == "/api/analyze" && request.method() == http::verb::post) {
       socket.expires_never();
-      reply = co_await analyze(request);
+      answered = co_await analyze(request);
     } else {
-      reply = answer(request);
+      answered = api->answer(call(request, path), counts, viewers);
     }
-    ++answers[static_cast<int>(reply.result_int())];
+    ++counts.answers[answered.status];
+    Response reply = response(request, answered);
     socket.expires_after(seconds(limits.body_seconds));
     const bool keep = reply.keep_alive();
     co_await http::async_write(stream, reply, net::redirect_error(net::use_awaitable, error));
@@ -402,82 +341,25 @@ void WebServer::Impl::set_common_fields(http::fields& fields) const {
              "frame-ancestors 'none'");
 }
 
-Response WebServer::Impl::text(const Request& request, http::status status, const std::string& body,
-                               const char* type) const {
-  Response reply(status, 11);
-  set_common_fields(reply);
-  reply.set(http::field::content_type, type);
-  reply.keep_alive(request.keep_alive());
-  reply.body() = request.method() == http::verb::head ? "" : body;
-  reply.content_length(body.size());
-  return reply;
+WebCall WebServer::Impl::call(const Request& request, const std::string& path) const {
+  const bool head = request.method() == http::verb::head;
+  return {head ? "GET" : view(request.method_string()), path,
+          view(request[http::field::authorization]), request.body()};
 }
 
-Response WebServer::Impl::json(const Request& request, const Json& body) const {
-  return text(request, http::status::ok, event_line(body) + '\n', "application/json");
+Response WebServer::Impl::response(const Request& request, const WebReply& reply) const {
+  Response message(http::int_to_status(static_cast<unsigned>(reply.status)), 11);
+  set_common_fields(message);
+  message.set(http::field::content_type, reply.type);
+  if (!reply.cookie.empty()) message.set(http::field::set_cookie, reply.cookie);
+  if (reply.status == 401) message.set(http::field::www_authenticate, "Bearer");
+  message.keep_alive(request.keep_alive());
+  if (request.method() != http::verb::head) message.body() = reply.body;
+  message.content_length(reply.body.size());
+  return message;
 }
 
-Response WebServer::Impl::refusal(const Request& request, int status,
-                                  const std::string& reason) const {
-  Response reply = text(request, http::int_to_status(static_cast<unsigned>(status)),
-                        event_line({{"error", reason}}) + '\n', "application/json");
-  if (status == 401) reply.set(http::field::www_authenticate, "Bearer");
-  return reply;
-}
-
-Response WebServer::Impl::answer(const Request& request) {
-  const std::string path = split(std::string(view(request.target())), '?').front();
-  const bool post = request.method() == http::verb::post;
-  const bool get = request.method() == http::verb::get || request.method() == http::verb::head;
-  if (get) {
-    if (const WebFile* file = find_web_file(path)) {
-      return text(request, http::status::ok, std::string(file->content),
-                  std::string(file->type).c_str());
-    }
-    if (path == "/healthz") return text(request, http::status::ok, "ok\n");
-    if (path == "/metrics") {
-      return text(request, http::status::ok, metrics(), "text/plain; version=0.0.4");
-    }
-    if (path == "/api/status") return json(request, status());
-  }
-  if (post && path == "/api/session") {
-    // The guard saw a session or the token; only the token opens a new one.
-    if (!guard->bearer(view(request[http::field::authorization]))) {
-      return refusal(request, 401, "a session is opened by the token alone");
-    }
-    Response reply = json(request, {{"session", "open"}});
-    reply.set(http::field::set_cookie, guard->open_session());
-    return reply;
-  }
-  if (post && path == "/api/settings") {
-    try {
-      change_settings(request.body());
-    } catch (const std::exception& error) {
-      return refusal(request, 400, "settings: " + std::string(error.what()));
-    }
-    return json(request, status());
-  }
-  for (const char* known : {"/api/session", "/api/settings", "/api/analyze", "/api/status",
-                            "/metrics", "/healthz", "/ws", "/stream.mjpg", "/api/events"}) {
-    if (path == known) return refusal(request, path == "/ws" ? 426 : 405, "not this way");
-  }
-  return refusal(request, 404, "there is nothing here");
-}
-
-void WebServer::Impl::change_settings(const Bytes& body) {
-  const Json wanted = Json::parse(body.begin(), body.end());
-  const std::map<std::string, std::atomic<bool>*> known = {
-      {"blur", &controls.blur}, {"figures", &controls.figures}, {"paused", &controls.paused}};
-  if (!wanted.is_object()) fail_input("an object is expected");
-  for (const auto& [key, value] : wanted.items()) {
-    const auto setting = known.find(key);
-    if (setting == known.end()) fail_input("'" + key + "' is none of blur, figures, paused");
-    if (!value.is_boolean()) fail_input("'" + key + "' is true or false");
-  }
-  for (const auto& [key, value] : wanted.items()) *known.at(key) = value.get<bool>();
-}
-
-net::awaitable<Response> WebServer::Impl::analyze(const Request& request) {
+net::awaitable<WebReply> WebServer::Impl::analyze(const Request& request) {
   // The pool's thread rings when it is done; the coroutine waits without holding up others.
   auto done = std::make_shared<net::steady_timer>(io, net::steady_timer::time_point::max());
   auto analysis = std::make_shared<std::optional<Analysis>>();
@@ -493,115 +375,7 @@ net::awaitable<Response> WebServer::Impl::analyze(const Request& request) {
   while (!*analysis) {
     co_await done->async_wait(net::redirect_error(net::use_awaitable, error));
   }
-  const Analysis& result = **analysis;
-  if (!result.error.empty()) co_return refusal(request, 400, result.error);
-  Prediction prediction;
-  prediction.path = "upload";
-  prediction.width = result.image.width;
-  prediction.height = result.image.height;
-  prediction.faces = result.faces;
-  std::ostringstream line;
-  create_result_writer({}, recognizer.recognizer(), line)->write(prediction);
-  co_return text(request, http::status::ok, line.str(), "application/json");
-}
-
-Json WebServer::Impl::status() const {
-  const Recognizer& r = recognizer.recognizer();
-  Json labels = Json::array();
-  for (std::size_t c = 0; c < r.labels().size(); ++c) {
-    const auto [red, green, blue] = label_colour(r.labels()[c], c);
-    labels.push_back(
-        {{"name", r.labels()[c]}, {"colour", fer::format("#%02x%02x%02x", red, green, blue)}});
-  }
-  Json state = {{"version", version()},
-                {"commit", commit()},
-                {"labels", labels},
-                {"head", r.head()},
-                {"architecture", r.spec().architecture},
-                {"detector", r.detector_name()},
-                {"uncertain_below", uncertain_below(r.spec(), r.head())},
-                {"settings",
-                 {{"blur", controls.blur.load()},
-                  {"figures", controls.figures.load()},
-                  {"paused", controls.paused.load()}}},
-                {"recording", controls.recording.load()}};
-  if (const auto pipeline = watched.load().lock()) {
-    const Capture& capture = pipeline->capture();
-    state["camera"] = {
-        {"name", capture.name()}, {"notice", capture.notice()}, {"ended", pipeline->finished()}};
-  } else {
-    state["camera"] = nullptr;
-  }
-  return state;
-}
-
-std::string WebServer::Impl::metrics() const {
-  std::ostringstream out;
-  const auto metric = [&](const char* name, const char* type, const char* help, double value) {
-    out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n'
-        << name << ' ' << value << '\n';
-  };
-  const auto histogram = [&](const char* name, const char* help, const Latencies& latencies) {
-    out << "# HELP " << name << ' ' << help << "\n# TYPE " << name << " histogram\n";
-    for (const double ms : {5.0, 10.0, 20.0, 33.0, 50.0, 100.0, 250.0, 500.0}) {
-      out << name << "_bucket{le=\"" << ms / 1000 << "\"} " << latencies.below(ms) << '\n';
-    }
-    out << name << "_bucket{le=\"+Inf\"} " << latencies.count() << '\n'
-        << name << "_sum " << latencies.sum() / 1000 << '\n'
-        << name << "_count " << latencies.count() << '\n';
-  };
-  out << std::setprecision(12);
-  if (const auto pipeline = watched.load().lock()) {
-    const Pipeline::Statistics s = pipeline->statistics();
-    metric("fer_frames_total", "counter", "Frames of the camera that were looked at.",
-           static_cast<double>(s.frames));
-    metric("fer_frames_dropped_total", "counter", "Frames that came too late to be looked at.",
-           static_cast<double>(s.dropped));
-    metric("fer_faces_total", "counter", "Faces in these frames.", static_cast<double>(s.faces));
-    metric("fer_frames_per_second", "gauge", "Over the last second.", s.fps);
-    metric("fer_reconnections_total", "counter", "Times the camera was lost and came back.",
-           static_cast<double>(s.reconnections));
-    histogram("fer_latency_seconds", "From the capture of a frame to its overlay.", s.latency);
-  }
-  const SharedRecognizer::Counts counts = recognizer.counts();
-  metric("fer_batches_total", "counter", "Runs of the classifier.",
-         static_cast<double>(counts.batches));
-  metric("fer_batch_faces_total", "counter", "Faces in these runs.",
-         static_cast<double>(counts.faces));
-  metric("fer_shared_batches_total", "counter", "Runs with faces of several clients.",
-         static_cast<double>(counts.shared));
-  metric("fer_web_clients", "gauge", "Connections.", clients);
-  metric("fer_web_websockets", "gauge", "WebSockets among them.", websockets);
-  metric("fer_web_viewers", "gauge", "Readers of /stream.mjpg.", viewers);
-  out << "# HELP fer_web_requests_total Answers by status.\n# TYPE fer_web_requests_total "
-         "counter\n";
-  for (const auto& [code, count] : answers) {
-    out << "fer_web_requests_total{code=\"" << code << "\"} " << count << '\n';
-  }
-  out << "# HELP fer_web_frames_total Frames that clients sent, by what became of them.\n"
-         "# TYPE fer_web_frames_total counter\n"
-      << "fer_web_frames_total{outcome=\"answered\"} " << frames_answered << '\n'
-      << "fer_web_frames_total{outcome=\"dropped\"} " << frames_dropped << '\n'
-      << "fer_web_frames_total{outcome=\"refused\"} " << frames_refused << '\n';
-  histogram("fer_web_frame_seconds", "From the arrival of a client's frame to its answer.",
-            frame_latency);
-  long long pages = 0;
-  std::ifstream("/proc/self/statm") >> pages >> pages;
-  metric("process_resident_memory_bytes", "gauge", "Resident memory.",
-         static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
-  const auto entries = [](const char* folder) {
-    std::error_code none;
-    return static_cast<double>(
-        std::distance(std::filesystem::directory_iterator(folder, none), {}));
-  };
-  metric("process_open_fds", "gauge", "Open descriptors.", entries("/proc/self/fd"));
-  metric("process_threads", "gauge", "Threads.", entries("/proc/self/task"));
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  metric("process_cpu_seconds_total", "counter", "User and system time.",
-         static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-             static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-  return out.str();
+  co_return api->analyzed(**analysis);
 }
 
 // ---- the camera --------------------------------------------------------------------------------
@@ -614,9 +388,10 @@ void WebServer::Impl::encode() {
     fresh.event = std::make_shared<const std::string>(
         event_line(event_json(**frame, recognizer.recognizer())));
     if (viewers > 0) {
+      const ProfileScope scope("encode");
       const Bytes jpeg = encode_image((*frame)->overlay, ImageFormat::kJpeg, 80);
-      std::string part = fer::format(
-          "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", jpeg.size());
+      std::string part =
+          format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", jpeg.size());
       part.append(jpeg.begin(), jpeg.end());
       fresh.jpeg = std::make_shared<const std::string>(part + "\r\n");
     }
@@ -644,7 +419,7 @@ template <class Stream>
 net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request& request,
                                                   bool pictures) {
   auto& socket = beast::get_lowest_layer(stream);
-  ++answers[200];
+  ++counts.answers[200];
   error_code error;
   http::response<http::empty_body> head(http::status::ok, 11);
   set_common_fields(head);
@@ -656,17 +431,8 @@ net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request&
                                     net::redirect_error(net::use_awaitable, error));
   if (error || request.method() == http::verb::head) co_return;
 
-  struct Viewer {
-    std::atomic<int>* count;
-    explicit Viewer(std::atomic<int>* c) : count(c) {
-      if (count) ++*count;
-    }
-    ~Viewer() {
-      if (count) --*count;
-    }
-  };
-  const Viewer viewer(pictures ? &viewers : nullptr);
-  const Counted listener(event_listeners);
+  std::optional<Counted<std::atomic<int>>> viewer;
+  if (pictures) viewer.emplace(viewers);
   std::int64_t seen = 0;
   auto written = Clock::now();
   while (!error) {
@@ -691,155 +457,6 @@ net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request&
   }
 }
 
-// ---- frames of clients -------------------------------------------------------------------------
-
-namespace {
-
-// One browser that sends its camera. One frame is looked at, one waits; a newer one takes the place
-// of the one that waits, which is answered "dropped".
-template <class Stream>
-struct Visitor {
-  Visitor(Stream stream, net::io_context& io, const Recognizer& recognizer, double frames_a_second)
-      : socket(std::move(stream)),
-        bell(io, net::steady_timer::time_point::max()),
-        rate(frames_a_second),
-        memory(recognizer, {}, {}) {}
-
-  struct Incoming {
-    std::int64_t number = 0;
-    Bytes bytes;
-    Clock::time_point at;
-  };
-  websocket::stream<Stream> socket;
-  net::steady_timer bell;  // rings when there is something to write, or the end
-  RateLimit rate;
-  FaceMemory memory;  // of the frame that is looked at
-  std::optional<Incoming> waiting;
-  bool busy = false, gone = false;
-  std::deque<std::string> outgoing;
-  Clock::time_point begin = Clock::now();
-};
-
-}  // namespace
-
-template <class Stream>
-net::awaitable<void> WebServer::Impl::serve_websocket(Stream stream, Request request) {
-  beast::get_lowest_layer(stream).expires_never();
-  const auto visitor = std::make_shared<Visitor<Stream>>(std::move(stream), io,
-                                                         recognizer.recognizer(), limits.frames);
-  auto& socket = visitor->socket;
-  websocket::stream_base::timeout timeouts{};
-  timeouts.handshake_timeout = seconds(limits.header_seconds);
-  timeouts.idle_timeout = seconds(limits.idle_seconds);
-  timeouts.keep_alive_pings = true;
-  socket.set_option(timeouts);
-  socket.read_message_max(limits.frame_bytes);
-  error_code error;
-  co_await socket.async_accept(request, net::redirect_error(net::use_awaitable, error));
-  if (error) co_return;
-  ++answers[101];
-  const Counted counted(websockets);
-
-  const auto say = [visitor](const Json& message) {
-    visitor->outgoing.push_back(event_line(message));
-    visitor->bell.cancel();
-  };
-  // The writer has a coroutine of its own: answers come when they are there.
-  net::co_spawn(
-      io,
-      [visitor]() -> net::awaitable<void> {
-        error_code failed;
-        while (!failed) {
-          if (visitor->outgoing.empty()) {
-            if (visitor->gone) co_return;
-            co_await visitor->bell.async_wait(net::redirect_error(net::use_awaitable, failed));
-            failed = {};
-            continue;
-          }
-          const std::string message = std::move(visitor->outgoing.front());
-          visitor->outgoing.pop_front();
-          co_await visitor->socket.async_write(net::buffer(message),
-                                               net::redirect_error(net::use_awaitable, failed));
-        }
-        visitor->gone = true;
-      },
-      net::detached);
-
-  // Recursive: the answer of one frame begins with the next.
-  const auto begin = std::make_shared<std::function<void(typename Visitor<Stream>::Incoming)>>();
-  *begin = [this, visitor, say,
-            weak = std::weak_ptr(begin)](typename Visitor<Stream>::Incoming incoming) {
-    visitor->busy = true;
-    ImageLimits image_limits;
-    image_limits.max_pixels = limits.frame_pixels;
-    pool->submit(std::move(incoming.bytes), image_limits,
-                 [this, visitor, say, next = weak.lock(), number = incoming.number,
-                  at = incoming.at](Analysis analysis) {
-                   Json reply;
-                   if (analysis.error.empty()) {
-                     LiveFrame frame;
-                     frame.source = "client";
-                     frame.index = number;
-                     frame.time = std::chrono::duration<double>(at - visitor->begin).count();
-                     frame.image = std::move(analysis.image);
-                     frame.faces = visitor->memory.update(std::move(analysis.faces), frame.time);
-                     frame.latency_ms =
-                         std::chrono::duration<double, std::milli>(Clock::now() - at).count();
-                     reply = event_json(frame, recognizer.recognizer());
-                     reply["type"] = "result";
-                   } else {
-                     reply = {{"type", "error"}, {"frame", number}, {"error", analysis.error}};
-                   }
-                   net::post(io, [this, visitor, say, next, at, reply = std::move(reply)] {
-                     say(reply);
-                     const bool answered = reply["type"] == "result";
-                     ++(answered ? frames_answered : frames_refused);
-                     if (answered) {
-                       frame_latency.add(
-                           std::chrono::duration<double, std::milli>(Clock::now() - at).count());
-                     }
-                     visitor->busy = false;
-                     if (visitor->waiting && !visitor->gone) {
-                       (*next)(*std::exchange(visitor->waiting, std::nullopt));
-                     }
-                   });
-                 });
-  };
-
-  std::int64_t number = 0;
-  constexpr std::size_t kUnread = 64;  // answers that a client may leave unread
-  while (!visitor->gone && visitor->outgoing.size() < kUnread) {
-    beast::flat_buffer buffer;
-    co_await socket.async_read(buffer, net::redirect_error(net::use_awaitable, error));
-    if (error) break;
-    ++number;
-    if (!socket.got_binary() || !visitor->rate.allow()) {
-      ++frames_refused;
-      say({{"type", "error"},
-           {"frame", number},
-           {"error", socket.got_binary() ? "too many frames a second" : "a frame is binary"}});
-      continue;
-    }
-    const auto data = buffer.cdata();
-    const auto* bytes = static_cast<const std::uint8_t*>(data.data());
-    typename Visitor<Stream>::Incoming incoming{number, Bytes(bytes, bytes + data.size()),
-                                                Clock::now()};
-    if (!visitor->busy) {
-      (*begin)(std::move(incoming));
-      continue;
-    }
-    if (visitor->waiting) {
-      ++frames_dropped;
-      say({{"type", "dropped"}, {"frame", visitor->waiting->number}});
-    }
-    visitor->waiting = std::move(incoming);
-  }
-  visitor->gone = true;
-  visitor->bell.cancel();
-  error_code ignored;
-  beast::get_lowest_layer(socket).socket().close(ignored);
-}
-
 // ---- the sink ----------------------------------------------------------------------------------
 
 WebServer::WebServer(SharedRecognizer& recognizer, Controls& controls, const WebOptions& options,
@@ -859,7 +476,7 @@ std::string WebServer::url() const {
 }
 
 void WebServer::watch(std::weak_ptr<const Pipeline> pipeline) {
-  impl_->watched = std::move(pipeline);
+  impl_->api->watch(std::move(pipeline));
 }
 
 void WebServer::put(const LiveFramePtr& frame) { impl_->newest.put(frame); }
