@@ -1,6 +1,7 @@
-// Tests on FER2013 and other data that is not part of the project: they run where FER_TEST_DATA names a
-// folder with fer2013.csv, fer2013new.csv (FER+ votes) and face_detection_yunet_2022mar.onnx, and say that
-// they were skipped elsewhere (ctest reports "Skipped").
+// Tests on FER2013 and other data that is not part of the project: they run where FER_TEST_DATA
+// names a folder with fer2013.csv, fer2013new.csv (FER+ votes) and
+// face_detection_yunet_2022mar.onnx, and say that they were skipped elsewhere (ctest reports
+// "Skipped").
 #pragma once
 
 #include <cstdlib>
@@ -10,8 +11,8 @@
 
 namespace fer::test {
 
-// Path of `name` in the folder that `variable` names, or "" after printing the line that ctest takes
-// for a skip.
+// Path of `name` in the folder that `variable` names, or "" after printing the line that ctest
+// takes for a skip.
 inline std::filesystem::path file_in(const char* variable, const std::string& name) {
   const char* folder = std::getenv(variable);
   if (folder != nullptr && *folder != '\0') {

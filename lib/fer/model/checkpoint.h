@@ -36,8 +36,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 // consistent checkpoint of a known version. Weights come back as F32.
 Checkpoint load_checkpoint(const std::filesystem::path& path);
 
-// Another spec for a stored network (a new temperature, say): graph and weights stay as they are, to
-// the byte. Throws kInput when the spec does not fit the graph.
+// Another spec for a stored network (a new temperature, say): graph and weights stay as they are,
+// to the byte. Throws kInput when the spec does not fit the graph.
 void replace_spec(const std::filesystem::path& path, const ModelSpec& spec);
 
 }  // namespace fer

@@ -15,8 +15,9 @@ std::size_t size_of(DType dtype);
 std::string to_string(DType dtype);  // safetensors' names: F32, F16, BF16, I64, U8
 
 using Shape = std::vector<std::int64_t>;
-std::int64_t element_count(const Shape& shape);  // 1 for a scalar; throws kInput on a negative or overflow
-std::string to_string(const Shape& shape);       // [2, 3, 48, 48]
+std::int64_t element_count(
+    const Shape& shape);  // 1 for a scalar; throws kInput on a negative or overflow
+std::string to_string(const Shape& shape);  // [2, 3, 48, 48]
 
 struct TensorType {
   DType dtype = DType::kF32;
@@ -33,10 +34,10 @@ struct HostTensor {
   static HostTensor from_floats(Shape shape, std::span<const float> values);  // F32
 
   std::int64_t count() const { return element_count(shape); }
-  std::vector<float> to_floats() const;  // from F32, F16, BF16; throws on integers
+  std::vector<float> to_floats() const;   // from F32, F16, BF16; throws on integers
   std::span<const float> floats() const;  // a view; throws unless F32
   std::span<float> floats();
-  HostTensor converted(DType to) const;   // between F32, F16 and BF16, round to nearest even
+  HostTensor converted(DType to) const;  // between F32, F16 and BF16, round to nearest even
 };
 
 using TensorMap = std::map<std::string, HostTensor>;  // by parameter name

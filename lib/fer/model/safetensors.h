@@ -26,10 +26,10 @@ struct SafetensorsHeader {
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 std::vector<std::uint8_t> encode_safetensors_header(const SafetensorsFile& file);
 
-// Reads F64 (as F32), F32, F16, BF16, I64 and U8. Throws kInput, before memory for the data is taken,
-// on: a header longer than the file or than 100 MB, JSON that is broken, deep or names a tensor twice,
-// unknown dtypes, negative or overflowing shapes, offsets that overlap, leave gaps, are out of range
-// or do not fit the shape.
+// Reads F64 (as F32), F32, F16, BF16, I64 and U8. Throws kInput, before memory for the data is
+// taken, on: a header longer than the file or than 100 MB, JSON that is broken, deep or names a
+// tensor twice, unknown dtypes, negative or overflowing shapes, offsets that overlap, leave gaps,
+// are out of range or do not fit the shape.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);

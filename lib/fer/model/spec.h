@@ -14,10 +14,10 @@
 namespace fer {
 
 struct HeadSpec {
-  std::string name;             // equals an Output::head of the graph
-  LabelList labels;             // class index -> name
-  float temperature = 1.0f;     // logits are divided by it before the softmax
-  float uncertain_below = 0.0f; // an answer whose best probability is lower reads "uncertain"
+  std::string name;              // equals an Output::head of the graph
+  LabelList labels;              // class index -> name
+  float temperature = 1.0f;      // logits are divided by it before the softmax
+  float uncertain_below = 0.0f;  // an answer whose best probability is lower reads "uncertain"
   bool operator==(const HeadSpec&) const = default;
 };
 
@@ -32,24 +32,25 @@ struct MixedHeadSpec {
 };
 
 struct ModelSpec {
-  std::string architecture;   // for people; the graph is what counts
+  std::string architecture;  // for people; the graph is what counts
   // A crop is resized to resize x resize, then the centre input_size x input_size is cut out
   // (training cuts elsewhere). resize >= input_size.
   int resize = 48;
   int input_size = 48;
-  // Channels and their order: gray, gray3 (gray, repeated in three channels), rgb or bgr. A net that
-  // learned from gray faces gets gray ones, whatever the picture.
+  // Channels and their order: gray, gray3 (gray, repeated in three channels), rgb or bgr. A net
+  // that learned from gray faces gets gray ones, whatever the picture.
   std::string colour = "gray";
   // value = (byte * scale - mean[c]) / std[c]
   float scale = 1.0f / 255.0f;
   std::vector<float> mean = {0.5f};
   std::vector<float> std = {0.25f};
-  float crop_margin = 0.0f;     // of face_crop_box, for faces that a detector found
+  float crop_margin = 0.0f;  // of face_crop_box, for faces that a detector found
   std::vector<HeadSpec> heads;
   std::vector<MixedHeadSpec> mixed_heads;
-  std::string default_head;     // a name of heads or mixed_heads
-  std::string data_fingerprint; // of the training data
-  // Facts for people and reports: config, seed, commit, epoch, metrics. Free form, never needed to run.
+  std::string default_head;      // a name of heads or mixed_heads
+  std::string data_fingerprint;  // of the training data
+  // Facts for people and reports: config, seed, commit, epoch, metrics. Free form, never needed to
+  // run.
   nlohmann::json provenance = nlohmann::json::object();
 
   int channels() const { return colour == "gray" ? 1 : 3; }

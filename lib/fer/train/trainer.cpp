@@ -17,13 +17,13 @@
 #include "fer/train/optimizer.h"
 #include "fer/train/packed_dataset.h"
 #include "fer/train/schedule.h"
+#include "fer/train/tally.h"
 
 namespace fer {
 namespace {
 
 using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
-using Confusion = std::vector<std::vector<std::int64_t>>;
 
 constexpr const char* kStateFormat = "fer-train-state";
 constexpr const char* kStateVersion = "1";
@@ -35,64 +35,10 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Sums over one pass of one side; part of the state, so that a resumed epoch reports the whole
-// epoch.
-struct Tally {
-  double loss_sum = 0;
-  std::int64_t images = 0;
-  std::vector<double> head_loss_sums;
-  std::vector<std::int64_t> head_counts;
-  std::vector<Confusion> confusion;  // one a head
-
-  explicit Tally(const std::vector<HeadSpec>& heads)
-      : head_loss_sums(heads.size(), 0.0), head_counts(heads.size(), 0) {
-    for (const HeadSpec& head : heads) {
-      confusion.emplace_back(head.labels.size(), std::vector<std::int64_t>(head.labels.size(), 0));
-    }
-  }
-
-  void count(std::size_t head, const at::Tensor& logits, const std::vector<int>& labels) {
-    const auto predicted = logits.argmax(1).to(at::kCPU).contiguous();
-    const auto* p = predicted.data_ptr<std::int64_t>();
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (labels[i] >= 0) ++confusion[head][labels[i]][p[i]];
-    }
-  }
-
-  Scores head_scores(std::size_t head) const {
-    const Metrics metrics =
-        metrics_from_confusion(LabelList(confusion[head].size()), confusion[head]);
-    const auto n = std::max<std::int64_t>(1, head_counts[head]);
-    return {head_loss_sums[head] / static_cast<double>(n), metrics.accuracy, metrics.macro_f1};
-  }
-
-  Scores scores() const {
-    Scores mean;
-    const auto heads = static_cast<double>(confusion.size());
-    for (std::size_t h = 0; h < confusion.size(); ++h) {
-      const Scores s = head_scores(h);
-      mean.accuracy += s.accuracy / heads;
-      mean.macro_f1 += s.macro_f1 / heads;
-    }
-    mean.loss = images > 0 ? loss_sum / static_cast<double>(images) : 0.0;
-    return mean;
-  }
-};
-
-void to_json(Json& json, const Tally& t) {
-  json = {{"loss_sum", t.loss_sum},
-          {"images", t.images},
-          {"head_loss_sums", t.head_loss_sums},
-          {"head_counts", t.head_counts},
-          {"confusion", t.confusion}};
-}
-
-void from_json(const Json& json, Tally& t) {
-  json.at("loss_sum").get_to(t.loss_sum);
-  json.at("images").get_to(t.images);
-  json.at("head_loss_sums").get_to(t.head_loss_sums);
-  json.at("head_counts").get_to(t.head_counts);
-  json.at("confusion").get_to(t.confusion);
+std::vector<std::int64_t> answers(const at::Tensor& logits) {
+  const auto best = logits.argmax(1).to(at::kCPU).contiguous();
+  const auto* p = best.data_ptr<std::int64_t>();
+  return {p, p + best.numel()};
 }
 
 }  // namespace
@@ -292,7 +238,7 @@ struct Trainer::Impl {
       total = total.defined() ? total + loss * head_weights[h] : loss * head_weights[h];
       tally.head_loss_sums[h] += loss.item<double>() * static_cast<double>(n);
       tally.head_counts[h] += n;
-      tally.count(h, head_logits.detach(), labels(train, h, indices));
+      tally.count(h, answers(head_logits.detach()), labels(train, h, indices));
     }
     const double value = total.item<double>();
     if (!std::isfinite(value)) {
@@ -329,7 +275,7 @@ struct Trainer::Impl {
         sums.head_loss_sums[h] +=
             soft_cross_entropy(head_logits, targets, 0.0, {}).item<double>() * known;
         sums.head_counts[h] += known;
-        sums.count(h, head_logits, labels(val, h, indices));
+        sums.count(h, answers(head_logits), labels(val, h, indices));
       }
     }
     sums.images = 1;
