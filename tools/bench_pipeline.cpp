@@ -5,10 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <sstream>
 
 #include "fer/core/error.h"
@@ -126,7 +129,7 @@ class Pipeline {
   // Whole pipelines in this process against the work that no classifier could save.
   void measure_many() {
     const auto photos = repeated(options_.photos, options_.images);
-    const auto detector = create_face_detector(options_.detector);
+    const auto detector = recognizer(false).make_detector();
     std::vector<double> ratios;
     double alone = 0, whole = 0;
     for (int i = 0; i < options_.rounds; ++i) {
@@ -154,33 +157,47 @@ class Pipeline {
     print("    ratio, median", median(ratios), "");
   }
 
-  void predict(const std::vector<std::string>& paths, bool crops) {
-    RecognizerOptions recognizer_options;
-    recognizer_options.detector = options_.detector;
-    if (crops) recognizer_options.detector.kind = "none";
+  Recognizer recognizer(bool crops, int detector_size = 0) const {
+    RecognizerOptions wanted;
+    wanted.detector = options_.detector;
+    if (crops) wanted.detector.kind = "none";
+    if (detector_size > 0) wanted.detector.input_size = detector_size;
     EngineOptions engine;
     engine.threads = 1;
-    Recognizer recognizer(open_classifier(model_, engine), recognizer_options);
+    return open_recognizer(model_, engine, wanted);
+  }
+
+  void predict(const std::vector<std::string>& paths, bool crops) {
+    Recognizer with = recognizer(crops);
     PredictionOptions prediction;
     prediction.crops = crops;
     prediction.threads = 1;
     std::istringstream nothing;
-    PredictionStream stream(recognizer, InputList(paths, false, nothing), prediction);
+    PredictionStream stream(with, InputList(paths, false, nothing), prediction);
     while (stream.next()) {
     }
   }
 
+  // cv::dnn against the engine that the recognizer takes, by turns.
   void measure_detector() {
     const Image photo = read_image(options_.photos[0]);
     for (const int size : {320, 640}) {
-      FaceDetectorOptions detector_options = options_.detector;
-      detector_options.input_size = size;
-      const auto detector = create_face_detector(detector_options);
-      std::vector<double> times;
-      for (int i = 0; i < 5 * options_.rounds; ++i) {
-        times.push_back(1e3 * seconds_of([&] { detector->detect(photo); }));
+      FaceDetectorOptions plain = options_.detector;
+      plain.input_size = size;
+      const auto opencv = create_face_detector(plain);
+      const auto engine = recognizer(false, size).make_detector();
+      std::vector<double> times, opencv_times, ratios;
+      for (int i = 0; i < 1 + 10 * options_.rounds; ++i) {
+        const double slow = 1e3 * seconds_of([&] { opencv->detect(photo); });
+        const double fast = 1e3 * seconds_of([&] { engine->detect(photo); });
+        if (i == 0) continue;  // prepares for the size
+        opencv_times.push_back(slow);
+        times.push_back(fast);
+        ratios.push_back(fast / slow);
       }
-      print(format("%s, %d px", detector->name().c_str(), size), median(times), "ms");
+      print(format("%s, %d px, cv::dnn", opencv->name().c_str(), size), median(opencv_times), "ms");
+      print("    on the engine of the classifier", median(times), "ms");
+      print("    ratio, median", median(ratios), "");
     }
   }
 
@@ -198,11 +215,50 @@ class Pipeline {
       line(format("%d crops", count), count,
            run_predict(with_model({"--crops", (folder_ / "list.txt").string()})));
     }
+    for (const int count : {1, 10, 100, 1000}) {
+      if (const auto picture = crowd(count)) {
+        line(format("%d faces in a photo", count), count,
+             run_predict(with_model(
+                 {"--detector-size", std::to_string(picture->size), "--guess", picture->path})));
+      }
+    }
     const Image face = read_image(crops_[0]);
     for (const int count : {1, 10, 100, 1000}) {
       line(format("%d faces at once", count), count,
            classify_at_once(std::vector<Image>(static_cast<std::size_t>(count), face)));
     }
+  }
+
+  struct Crowd {
+    std::string path;
+    int size;  // pixels of its longer side
+  };
+  // The first photo's largest face, again and again; nothing where it has none.
+  std::optional<Crowd> crowd(int count) {
+    constexpr int kCell = 112;  // pixels, half of them face
+    const Image photo = read_image(options_.photos[0]);
+    const auto faces = create_face_detector(options_.detector)->detect(photo);
+    if (faces.empty()) return std::nullopt;
+    const Box& box = faces[0].box;
+    const float side = 2 * box.height;
+    const Image cell =
+        crop(photo, {box.x + (box.width - side) / 2, box.y + (box.height - side) / 2, side, side},
+             kCell, kCell);
+    const int columns = static_cast<int>(std::ceil(std::sqrt(count)));
+    const int rows = (count + columns - 1) / columns;
+    Image all(columns * kCell, rows * kCell, cell.channels);
+    const std::size_t bytes = static_cast<std::size_t>(kCell) * cell.channels;
+    for (int i = 0; i < count; ++i) {
+      for (int y = 0; y < kCell; ++y) {
+        const std::size_t row = static_cast<std::size_t>(i / columns) * kCell + y;
+        std::copy_n(
+            cell.pixels.begin() + static_cast<std::ptrdiff_t>(y * bytes), bytes,
+            all.pixels.begin() + static_cast<std::ptrdiff_t>((row * columns + i % columns) * bytes));
+      }
+    }
+    const std::string path = (folder_ / format("crowd-%d.png", count)).string();
+    write_image(path, all);
+    return Crowd{path, std::max(all.width, all.height)};
   }
 
   Cost classify_at_once(const std::vector<Image>& faces) {

@@ -2,6 +2,7 @@
 
 #if FER_HAVE_INFER
 #include "fer/infer/onednn_classifier.h"
+#include "fer/infer/onednn_network.h"
 #endif
 #if FER_HAVE_OPENCV_ENGINE
 #include "fer/onnx/export.h"
@@ -17,7 +18,8 @@ const std::vector<Engine>& light_engines() {
      {"fp32", "bf16", "int8"},
      [](const Checkpoint& checkpoint, const EngineOptions& options) {
        return make_onednn_classifier(checkpoint, {options.precision, options.threads});
-     }},
+     },
+     make_onednn_network},
 #endif
 #if FER_HAVE_OPENCV_ENGINE
     {"opencv",

@@ -9,6 +9,7 @@
 
 #include "fer/model/checkpoint.h"
 #include "fer/model/classifier.h"
+#include "fer/model/network.h"
 
 namespace fer {
 
@@ -22,6 +23,7 @@ struct Engine {
   std::string name;
   std::vector<std::string> precisions;  // that it can be asked for besides auto
   std::function<std::unique_ptr<Classifier>(const Checkpoint&, const EngineOptions&)> make;
+  MakeNetwork make_network = nullptr;  // for other graphs, where the engine can
 };
 
 // auto takes the engine that is fastest here: each classifies a small network's face a few times,

@@ -1,7 +1,6 @@
 #include "fer/predict/engine.h"
 
 #include "fer/model/find_model.h"
-#include "fer/vision/recognizer.h"
 
 namespace fer {
 
@@ -10,8 +9,17 @@ std::unique_ptr<Classifier> open_classifier(const std::filesystem::path& model,
   return make_classifier(load_checkpoint(find_model(model)), options, light_engines());
 }
 
+Recognizer open_recognizer(const std::filesystem::path& model, const EngineOptions& options,
+                           const RecognizerOptions& wanted) {
+  const Checkpoint checkpoint = load_checkpoint(find_model(model));
+  const Engine& engine = choose_engine(options, light_engines());
+  RecognizerOptions recognizer = wanted;
+  if (!recognizer.detector.make_network) recognizer.detector.make_network = engine.make_network;
+  return Recognizer(engine.make(checkpoint, options), recognizer);
+}
+
 Recognizer Recognizer::open(const std::filesystem::path& model, const RecognizerOptions& options) {
-  return Recognizer(open_classifier(model), options);
+  return open_recognizer(model, {}, options);
 }
 
 }  // namespace fer

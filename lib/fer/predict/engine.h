@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "fer/engine/light_engines.h"
+#include "fer/vision/recognizer.h"
 
 namespace fer {
 
@@ -13,5 +14,9 @@ namespace fer {
 // finds.
 std::unique_ptr<Classifier> open_classifier(const std::filesystem::path& model = {},
                                             const EngineOptions& options = {});
+
+// The same with faces; the face detector's network runs on the same engine where that can.
+Recognizer open_recognizer(const std::filesystem::path& model, const EngineOptions& engine,
+                           const RecognizerOptions& options = {});
 
 }  // namespace fer

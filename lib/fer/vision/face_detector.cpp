@@ -5,13 +5,13 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect.hpp>
-#include <opencv2/objdetect/face.hpp>
 
 #include "fer/core/data_file.h"
 #include "fer/core/error.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
 #include "fer/vision/mat.h"
+#include "fer/vision/yunet_impl.h"
 
 namespace fer {
 
@@ -79,30 +79,17 @@ cv::Mat scaled(const Image& image, int side, double& scale) {
   return small;
 }
 
-// YuNet (Wu et al., Machine Intelligence Research 2023) through cv::FaceDetectorYN.
 class YunetDetector : public FaceDetector {
  public:
-  explicit YunetDetector(const FaceDetectorOptions& options) : options_(options) {
-    const fs::path& model = options.model;
-    try {
-      for (auto* net : {&net_, &look_}) {
-        *net = cv::FaceDetectorYN::create(model.string(), "", {kLookSize, kLookSize},
-                                          kCandidateScore, 1.0f);
-      }
-      // Another kind of network fails here, not at the first photo.
-      detect(Image(kLookSize, kLookSize, 1));
-    } catch (const cv::Exception& error) {
-      fail_input(model.string() + ": OpenCV cannot run this as YuNet: " + trim(error.err));
-    }
-  }
+  explicit YunetDetector(const FaceDetectorOptions& options)
+      : options_(options), net_(open_yunet(options.model, options.make_network)) {}
 
   std::string name() const override { return "YuNet (" + options_.model.filename().string() + ")"; }
 
   std::vector<Face> detect(const Image& image) override {
     double scale = 1;
     std::vector<Face> faces;
-    for (const Candidate& found :
-         run(*net_, scaled(image, options_.input_size, scale), kWorthALook)) {
+    for (const FaceCandidate& found : look(scaled(image, options_.input_size, scale))) {
       const float score = found.score < kSure ? look_again(image, found, scale) : found.score;
       if (score < options_.score_threshold) continue;
       Face face;
@@ -122,52 +109,32 @@ class YunetDetector : public FaceDetector {
   }
 
  private:
-  struct Candidate {
-    Box box;
-    Landmarks landmarks;
-    float score;
-  };
   static constexpr int kLookSize = 160;
   static constexpr float kCandidateScore = 0.3f;  // counts in the mean
   static constexpr float kWorthALook = 0.5f;
   static constexpr float kSure = 0.98f;  // without another look
 
-  static std::vector<Candidate> run(cv::FaceDetectorYN& net, const cv::Mat& picture, float least) {
-    // The network halves its input five times; smaller than 96 pixels it fails.
-    const auto padded = [](int pixels) { return std::max(96, (pixels + 31) / 32 * 32); };
-    cv::Mat input;
-    cv::copyMakeBorder(picture, input, 0, padded(picture.rows) - picture.rows, 0,
-                       padded(picture.cols) - picture.cols, cv::BORDER_CONSTANT);
-    cv::cvtColor(input, input, input.channels() == 1 ? cv::COLOR_GRAY2BGR : cv::COLOR_RGB2BGR);
-    if (net.getInputSize() != input.size()) net.setInputSize(input.size());
-    cv::Mat rows;
-    net.detect(input, rows);
-    std::vector<Candidate> candidates;
-    for (int i = 0; i < rows.rows; ++i) {
-      const float* row = rows.ptr<float>(i);
-      Candidate c{{row[0], row[1], row[2], row[3]}, {}, std::min(row[14], 1.0f)};
-      for (int k = 0; k < 5; ++k) c.landmarks[k] = {row[4 + 2 * k], row[5 + 2 * k]};
-      if (c.box.width >= 1 && c.box.height >= 1) candidates.push_back(c);
-    }
-    return merged(std::move(candidates), least);
+  std::vector<FaceCandidate> look(const cv::Mat& picture) {
+    return merged(net_->candidates(picture, kCandidateScore), kWorthALook);
   }
 
   // Instead of the best candidate alone, the mean of those around it: a single one is drawn to the
   // sizes of the network's anchors and jumps by a quarter from frame to frame where two of them
   // compete.
-  static std::vector<Candidate> merged(std::vector<Candidate> candidates, float least) {
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
-    std::vector<Candidate> found;
-    for (const Candidate& best : candidates) {
+  static std::vector<FaceCandidate> merged(std::vector<FaceCandidate> candidates, float least) {
+    std::stable_sort(
+        candidates.begin(), candidates.end(),
+        [](const FaceCandidate& a, const FaceCandidate& b) { return a.score > b.score; });
+    std::vector<FaceCandidate> found;
+    for (const FaceCandidate& best : candidates) {
       if (best.score < least) break;
-      const auto taken = [&](const Candidate& f) {
+      const auto taken = [&](const FaceCandidate& f) {
         return intersection_over_union(f.box, best.box) > 0.3f;
       };
       if (std::any_of(found.begin(), found.end(), taken)) continue;
-      Candidate mean{{}, {}, best.score};
+      FaceCandidate mean{{}, {}, best.score};
       float total = 0;
-      for (const Candidate& c : candidates) {
+      for (const FaceCandidate& c : candidates) {
         if (intersection_over_union(c.box, best.box) < 0.5f) continue;
         total += c.score;
         mean.box.x += c.score * c.box.x;
@@ -190,7 +157,7 @@ class YunetDetector : public FaceDetector {
   // A face is one at any scale; what only looks like one at a certain scale is not, and between two
   // anchors a face may score low. So the doubtful are looked at again, larger or smaller, and that
   // score counts.
-  float look_again(const Image& image, const Candidate& found, double scale) {
+  float look_again(const Image& image, const FaceCandidate& found, double scale) {
     const float face = found.box.height < 80 ? 100.0f : 64.0f;  // pixels of it in the second look
     const float side = kLookSize * found.box.height / face;
     const Box around{found.box.x + (found.box.width - side) / 2,
@@ -202,14 +169,14 @@ class YunetDetector : public FaceDetector {
     const Box expected{(found.box.x - around.x) * zoom, (found.box.y - around.y) * zoom,
                        found.box.width * zoom, found.box.height * zoom};
     float score = 0;
-    for (const Candidate& c : run(*look_, as_mat(patch), kWorthALook)) {
+    for (const FaceCandidate& c : look(as_mat(patch))) {
       if (intersection_over_union(c.box, expected) > 0.4f) score = std::max(score, c.score);
     }
     return score;
   }
 
   FaceDetectorOptions options_;
-  cv::Ptr<cv::FaceDetectorYN> net_, look_;
+  std::unique_ptr<Yunet> net_;
 };
 
 // Viola and Jones' cascade as OpenCV ships it.

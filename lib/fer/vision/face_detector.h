@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fer/core/image.h"
+#include "fer/model/network.h"
 
 namespace fer {
 
@@ -42,6 +43,7 @@ struct FaceDetectorOptions {
   // Pixels of the longer side of what YuNet sees; the cascade sees twice as many.
   int input_size = 320;
   float score_threshold = 0.8f;  // of YuNet: below it a box is no face
+  MakeNetwork make_network;      // what runs YuNet's network; none: OpenCV does
 };
 
 class FaceDetector {

@@ -1,0 +1,37 @@
+#include "fer/infer/onednn_network.h"
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "fer/core/error.h"
+#include "fer/infer/onednn_program.h"
+
+namespace fer {
+namespace {
+
+class OnednnNetwork : public Network {
+ public:
+  OnednnNetwork(const Graph& graph, const TensorMap& weights)
+      : program_(fuse(graph, weights), Precision::kF32, 1) {}
+
+  void run(std::span<const float> input) override {
+    try {
+      program_.run(1, input.data());
+    } catch (const dnnl::error& error) {
+      fail_runtime(std::string("oneDNN: ") + error.what());
+    }
+  }
+  std::span<const float> output(const std::string& head) const override {
+    return program_.logits(1, head);
+  }
+
+ private:
+  OnednnProgram program_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> make_onednn_network(const Graph& graph, const TensorMap& weights) {
+  return std::make_unique<OnednnNetwork>(graph, weights);
+}
+
+}  // namespace fer
