@@ -9,9 +9,9 @@
 #include <set>
 #include <thread>
 
-#include "engine_options.h"
 #include "fer/core/error.h"
 #include "fer/core/log.h"
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/live/doctor.h"
 #include "fer/live/events.h"
@@ -22,8 +22,7 @@
 #include "fer/live/web_server.h"
 #include "fer/live/window_view.h"
 #include "fer/model/find_model.h"
-#include "fer/predict/engine.h"
-#include "options.h"
+#include "recognizer_options.h"
 
 namespace {
 
@@ -41,11 +40,10 @@ constexpr const char* kExamples =
     "  fer-live --doctor\n";
 
 struct LiveFlags {
-  std::string model, view = "auto", events, record, speed = "real", detect_every = "auto";
-  bool list_cameras = false, doctor = false, bench = false, blur = false;
+  std::string view = "auto", events, record, speed = "real", detect_every = "auto";
+  bool list_cameras = false, doctor = false, bench = false, profile = false, blur = false;
   double duration = 0;
-  RecognizerOptions recognizer;
-  EngineOptions engine;
+  RecognizerFlags recognizer;
   PipelineOptions pipeline;
   WebOptions web;
   std::set<std::string> views;
@@ -77,7 +75,6 @@ std::set<std::string> choose_views(const std::string& wanted) {
 
 LiveFlags parse(int argc, char** argv) {
   LiveFlags flags;
-  std::string detector_model;
   FrameSourceOptions& source = flags.pipeline.capture.source;
   Options options("fer-live", "Recognises facial expressions live: camera, stream or file.",
                   kExamples);
@@ -95,23 +92,9 @@ LiveFlags parse(int argc, char** argv) {
               "of a file: real (time, late frames are dropped) or max (every frame)");
   options.add("--loop", "loop", &flags.pipeline.capture.loop, "a file begins again at its end");
   options.add("--duration", "duration", &flags.duration, "seconds after which to stop; 0: never");
-  options.group("Model");
-  options.add("-m,--model", "model", &flags.model,
-              "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
-  options.add("--head", "head", &flags.recognizer.head,
-              "output whose label counts; default: the checkpoint's");
-  options.group("Faces");
-  options.add("--detector", "detector", &flags.recognizer.detector.kind, "auto, yunet or haar");
-  options.add("--detector-model", "detector_model", &detector_model,
-              "YuNet's .onnx or a cascade's .xml");
-  options.add("--detector-size", "detector_size", &flags.recognizer.detector.input_size,
-              "pixels of the longer side that the detector sees");
+  add_recognizer_options(options, flags.recognizer);
   options.add("--detect-every", "detect_every", &flags.detect_every,
               "detect in each n-th frame and follow in between; auto: to hold the frame rate");
-  options.add("--min-face", "min_face", &flags.recognizer.quality.min_face,
-              "pixels; smaller faces are 'too small'");
-  options.add("--guess", "guess", &flags.recognizer.guess,
-              "answer for small, blurred and turned faces, too");
   options.add("--smooth", "smooth", &flags.pipeline.smoother.time_constant,
               "seconds over which answers are averaged; 0: not at all");
   options.group("Output");
@@ -132,17 +115,15 @@ LiveFlags parse(int argc, char** argv) {
               "holds a fixed token; default: a new one each start");
   options.add("--host-name", "host_name", &flags.web.names,
               "further names under which browsers reach this server");
-  options.group("Machine");
-  add_engine_options(options, flags.engine, light_engines());
   options.group("Checks");
   options.add("--bench", "", &flags.bench, "measures rate and latency on the source, without view");
+  options.add("--profile", "profile", &flags.profile,
+              "say at the end what each stage cost, on standard error");
   options.add("--doctor", "", &flags.doctor,
               "says what is there: cameras, displays, detectors, model, versions");
   options.add_config_options();
   options.parse(argc, argv);
-  flags.engine.threads = 1;  // batches are small, and the other cores look for faces
 
-  flags.recognizer.detector.model = detector_model;
   if (flags.speed != "real" && flags.speed != "max") {
     fail_input("--speed " + flags.speed + ": real or max");
   }
@@ -173,11 +154,11 @@ int list_cameras_now() {
 int doctor(const LiveFlags& flags) {
   std::filesystem::path model;
   try {
-    model = find_model(flags.model);
+    model = find_model(flags.recognizer.model);
   } catch (const Error&) {
     // examine() says so.
   }
-  for (const Finding& finding : examine(model, flags.recognizer.detector)) {
+  for (const Finding& finding : examine(model, flags.recognizer.detector())) {
     std::cout << format("%-4s%-10s %s\n", finding.good ? "ok" : "--", finding.what.c_str(),
                         finding.found.c_str());
   }
@@ -220,10 +201,10 @@ int live(int argc, char** argv) {
   const LiveFlags flags = parse(argc, argv);
   if (flags.list_cameras) return list_cameras_now();
   if (flags.doctor) return doctor(flags);
+  if (flags.profile) start_profile();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is told by write()
 
-  SharedRecognizer recognizer(
-      Recognizer(open_classifier(flags.model, flags.engine), flags.recognizer));
+  SharedRecognizer recognizer(open_recognizer(flags.recognizer));
   const Recognizer& known = recognizer.recognizer();
   Controls controls;
   controls.blur = flags.blur;
@@ -237,15 +218,17 @@ int live(int argc, char** argv) {
     const auto pipeline = running.load().lock();
     return pipeline ? pipeline->capture().notice() : std::string();
   };
-  hooks.next_camera = [&, camera = flags.pipeline.capture.source.source]() mutable {
+  hooks.next_camera = [&, camera = flags.pipeline.capture.source.source]() mutable -> std::string {
     const std::vector<Camera> cameras = list_cameras();
     const auto pipeline = running.load().lock();
-    if (cameras.empty() || !pipeline) return;
     const auto now = std::find_if(cameras.begin(), cameras.end(), [&](const Camera& c) {
       return camera == c.device || camera == std::to_string(c.index);
     });
-    camera = (now == cameras.end() || now + 1 == cameras.end() ? cameras.front() : now[1]).device;
+    const auto next = now == cameras.end() || now + 1 == cameras.end() ? cameras.begin() : now + 1;
+    if (next == cameras.end() || next == now || !pipeline) return "no other camera was found";
+    camera = next->device;
     pipeline->capture().switch_to(camera);
+    return "camera " + next->name;
   };
 
   // Views are made before the pipeline runs and go after it.
@@ -304,6 +287,7 @@ int live(int argc, char** argv) {
   const double seconds = elapsed(), cpu = cpu_seconds() - cpu_before;
   if (pipeline) pipeline->stop();
   if (flags.bench) report(pipeline->statistics(), seconds, cpu);
+  if (flags.profile) std::cerr << profile_table();
   return stop_requested() ? 130 : 0;
 }
 

@@ -5,20 +5,18 @@
 #include <optional>
 #include <set>
 
-#include "engine_options.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
 #include "fer/core/profile.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
-#include "fer/predict/engine.h"
 #include "fer/vision/annotate.h"
 #include "fer/vision/crop_writer.h"
 #include "fer/vision/prediction_stream.h"
 #include "fer/vision/result_writer.h"
 #include "fer/vision/timeline.h"
-#include "options.h"
+#include "recognizer_options.h"
 
 namespace {
 
@@ -37,18 +35,16 @@ constexpr const char* kExamples =
 struct PredictFlags {
   std::vector<std::string> inputs;
   bool recursive = false;
-  std::string model, format, save, crops_out, timeline;
+  std::string format, save, crops_out, timeline;
   bool by_label = false, profile = false;
   int max_megapixels = 100;
-  EngineOptions engine;
-  RecognizerOptions recognizer;
+  RecognizerFlags recognizer;
   PredictionOptions prediction;
   ResultWriterOptions writer;
 };
 
 PredictFlags parse(int argc, char** argv) {
   PredictFlags flags;
-  std::string detector_model;
   Options options("fer-predict", "Classifies the facial expressions on photos, folders and videos.",
                   kExamples);
   options.add_positional(
@@ -60,22 +56,7 @@ PredictFlags parse(int argc, char** argv) {
   options.add("--every", "every", &flags.prediction.every, "of a video: each n-th frame");
   options.add("--max-megapixels", "max_megapixels", &flags.max_megapixels,
               "larger images are refused");
-  options.group("Model");
-  options.add("-m,--model", "model", &flags.model,
-              "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
-  options.add("--head", "head", &flags.recognizer.head,
-              "output whose label counts; default: the checkpoint's");
-  options.group("Faces");
-  options.add("--detector", "detector", &flags.recognizer.detector.kind, "auto, yunet or haar");
-  options.add("--detector-model", "detector_model", &detector_model,
-              "YuNet's .onnx or a cascade's .xml");
-  options.add(
-      "--detector-size", "detector_size", &flags.recognizer.detector.input_size,
-      "pixels of the longer side that the detector sees; more for small faces in large photos");
-  options.add("--min-face", "min_face", &flags.recognizer.quality.min_face,
-              "pixels; smaller faces are 'too small'");
-  options.add("--guess", "guess", &flags.recognizer.guess,
-              "answer for small, blurred and turned faces, too");
+  add_recognizer_options(options, flags.recognizer);
   options.group("Output");
   options.add("-f,--format", "format", &flags.format,
               "table, jsonl or csv; default: table on a terminal, else jsonl");
@@ -89,13 +70,11 @@ PredictFlags parse(int argc, char** argv) {
   options.group("Machine");
   options.add("-j,--workers", "workers", &flags.prediction.threads,
               "threads that decode and look for faces; 0: all cores");
-  add_engine_options(options, flags.engine, light_engines());
   options.add("--profile", "profile", &flags.profile,
               "say at the end what each stage cost, on standard error");
   options.add_config_options();
   options.parse(argc, argv);
 
-  flags.engine.threads = 1;  // the other cores decode and look for faces
   if (flags.inputs.empty()) fail_input("nothing to look at: name photos, folders or videos");
   if (flags.prediction.every < 1) {
     fail_input(format("--every %d is not at least 1", flags.prediction.every));
@@ -106,8 +85,7 @@ PredictFlags parse(int argc, char** argv) {
   if (!flags.timeline.empty()) check_timeline_path(flags.timeline);
   flags.prediction.limits.max_pixels = std::int64_t{1'000'000} * flags.max_megapixels;
   flags.prediction.keep_images = !flags.save.empty() || !flags.crops_out.empty();
-  flags.recognizer.detector.model = detector_model;
-  if (flags.prediction.crops) flags.recognizer.detector.kind = "none";
+  if (flags.prediction.crops) flags.recognizer.recognizer.detector.kind = "none";
   flags.writer.format = !flags.format.empty()     ? flags.format
                         : ::isatty(STDOUT_FILENO) ? "table"
                                                   : "jsonl";
@@ -178,7 +156,7 @@ class TimelineSaver {
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
   if (flags.profile) start_profile();
-  Recognizer recognizer(open_classifier(flags.model, flags.engine), flags.recognizer);
+  Recognizer recognizer = open_recognizer(flags.recognizer);
   const auto writer = create_result_writer(flags.writer, recognizer, std::cout);
   std::optional<PictureSaver> pictures;
   if (!flags.save.empty()) pictures.emplace(flags.save, recognizer);

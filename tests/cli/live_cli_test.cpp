@@ -1,6 +1,8 @@
 // fer-live as its users run it.
 #if FER_HAVE_LIVE
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "fer/core/png.h"
@@ -104,6 +106,80 @@ TEST_CASE("fer-live names what is wrong with its flags") {
   CHECK_THAT(message("--speed fast"), Catch::Contains("real or max"));
   CHECK_THAT(message("--detect-every 0"), Catch::Contains("auto or a number"));
   CHECK_THAT(message("--record a.avi --source ."), Catch::Contains(".mp4"));
+}
+
+TEST_CASE(
+    "fer-live --profile names each stage and fer-live answers on the engine that is asked for") {
+  const auto photo = sample_file("sample1.jpg");
+  if (photo.empty()) return;
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  std::filesystem::copy(photo, scratch / "frames");
+  for (const std::string engine : {"onednn", "opencv"}) {
+    const auto result = run_shell(kLive +
+                                      " -m m.safetensors --source frames --speed max --guess "
+                                      "--record " +
+                                      engine + ".mp4 --profile --engine " + engine,
+                                  scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    for (const char* stage : {"decode", "detect", "crop", "classify", "draw", "encode"}) {
+      CHECK_THAT(result.err, Catch::Contains(stage));
+    }
+  }
+  const auto result =
+      run_shell(kLive + " -m m.safetensors --source frames --engine torch", scratch.path());
+  CHECK(result.exit_code == 2);
+  CHECK_THAT(result.err, Catch::Contains("torch"));
+}
+
+TEST_CASE("fer-live's window shows the source and answers its keys") {
+  if (std::system("command -v xvfb-run xdotool >/dev/null 2>&1") != 0) {
+    std::cout << "SKIPPED: there is no xvfb-run or no xdotool\n";
+    return;
+  }
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  for (int i = 0; i < 3; ++i) {
+    write_png(scratch.path() / "frames" / format("%d.png", i), Image(160, 120, 1, 90));
+  }
+  write_text(scratch / "press.sh", R"(
+"$FER_LIVE" -m m.safetensors --detector haar --source frames --loop --view window --events e.jsonl &
+program=$!
+for try in $(seq 300); do
+  window=$(xdotool search --onlyvisible --name '^fer-live' 2>/dev/null | tail -n 1)
+  [ -n "$window" ] && break
+  sleep 0.1
+done
+xdotool windowfocus --sync "$window"
+press() { xdotool key "$1"; sleep 0.5; }
+press s
+press h; press f; press b; press n
+press p
+wc -l <e.jsonl >paused
+sleep 1
+wc -l <e.jsonl >later
+press p
+press q
+wait "$program"
+)");
+  const auto result =
+      run_shell("env FER_LIVE='" + std::string(FER_BIN_DIR) +
+                    "/fer-live' timeout 100 xvfb-run -a -s '-screen 0 800x600x24' bash press.sh",
+                scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);  // q, not the time limit
+  CHECK(trim(slurp(scratch / "paused")) == trim(slurp(scratch / "later")));
+  CHECK(objects(slurp(scratch / "e.jsonl")).size() > 5);
+  int screenshots = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path())) {
+    if (entry.path().extension() != ".png") continue;
+    ++screenshots;
+    CHECK(read_png(entry.path()).width == 160);
+  }
+  CHECK(screenshots == 1);
 }
 
 TEST_CASE("fer-live --doctor says what is there, with the model's hash") {

@@ -109,7 +109,8 @@ TEST_CASE("a terminal that cannot move its cursor gets lines, and no sequences")
     ::setenv("TERM", "dumb", 1);
     const Recognizer recognizer = tone_recognizer();
     Controls controls;
-    TerminalView view(recognizer, controls, {[] {}, [] { return ""; }, [] { return ""; }});
+    TerminalView view(recognizer, controls,
+                      {[] { return ""; }, [] { return ""; }, [] { return ""; }});
     view.put(std::make_shared<LiveFrame>(frame_with_face()));
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   });
@@ -146,7 +147,7 @@ TEST_CASE("the view draws half blocks in true colour, the panel and the keys, an
         const Recognizer recognizer = tone_recognizer();
         Controls controls;
         TerminalView view(recognizer, controls,
-                          {[] {}, [] { return "camera 0"; }, [] { return ""; }});
+                          {[] { return ""; }, [] { return "camera 0"; }, [] { return ""; }});
         const auto frame = std::make_shared<LiveFrame>(frame_with_face());
         for (int i = 0; i < 200 && !controls.quit; ++i) {
           view.put(frame);

@@ -5,6 +5,7 @@
 
 #include "fer/core/error.h"
 #include "fer/core/log.h"
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
 
 namespace fer {
@@ -125,6 +126,7 @@ void Capture::run() {
     if (another && !reopen()) break;
     std::optional<Frame> frame;
     try {
+      const ProfileScope scope(live_ ? "wait, decode" : "decode");
       frame = source_->next();
     } catch (const Error& error) {
       log_warning(error.what());

@@ -4,6 +4,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/vision/annotate.h"
 #include "fer/vision/mat.h"
@@ -26,6 +27,7 @@ void draw_recording_mark(Image& image) {
 
 void draw_overlay(Image& image, const LiveFrame& frame, const Recognizer& recognizer,
                   const Controls& controls) {
+  const ProfileScope scope("draw");
   std::vector<FaceResult> shown;
   for (const LiveFace& face : frame.faces) shown.push_back(face.shown);
   std::vector<Annotation> drawn = annotations(shown, recognizer.head(), recognizer.labels());

@@ -6,6 +6,7 @@
 #include <opencv2/videoio.hpp>
 
 #include "fer/core/error.h"
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/vision/mat.h"
 
@@ -30,6 +31,7 @@ Recorder::Recorder(std::filesystem::path path, double fps, Controls& controls)
 Recorder::~Recorder() { finish(); }
 
 void Recorder::put(const LiveFramePtr& frame) {
+  const ProfileScope scope("encode");
   if (!writer_) {
     writer_ = std::make_unique<Writer>();
     writer_->size = {frame->overlay.width, frame->overlay.height};

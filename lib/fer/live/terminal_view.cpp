@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "fer/core/log.h"
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/live/newest_slot.h"
 #include "fer/live/terminal_screen.h"
@@ -164,7 +165,8 @@ struct TerminalView::Impl {
         controls.figures = !controls.figures;
         break;
       case 'n':
-        hooks.next_camera();
+        said = hooks.next_camera();
+        said_until = Clock::now() + std::chrono::seconds(2);
         break;
       default:
         break;
@@ -222,6 +224,7 @@ struct TerminalView::Impl {
 
   std::string heading(const LiveFramePtr& frame) const {
     std::string text = hooks.notice();
+    if (text.empty() && Clock::now() < said_until) text = said;
     if (text.empty()) text = hooks.source();
     if (!frame) text += "  waiting for the first frame";
     if (controls.paused) text += "  paused";
@@ -239,6 +242,7 @@ struct TerminalView::Impl {
   // From the second row on, as large as fits.
   std::string draw_picture(const LiveFrame& frame, const TerminalScreen::Size& size, int columns,
                            int rows) {
+    const ProfileScope scope("show");
     const double scale =
         std::min(static_cast<double>(columns * size.cell_width) / frame.image.width,
                  static_cast<double>(rows * size.cell_height) / frame.image.height);
@@ -302,6 +306,8 @@ struct TerminalView::Impl {
   TerminalScreen screen;
   TerminalScreen::Size drawn{0, 0, 0, 0};
   Clock::time_point last_line{};
+  std::string said;  // after a key, for two seconds
+  Clock::time_point said_until{};
   NewestSlot<LiveFramePtr> slot;
   std::thread thread;
 };

@@ -7,9 +7,9 @@
 namespace fer {
 
 struct ViewHooks {
-  std::function<void()> next_camera;    // goes on with the next camera there is
-  std::function<std::string()> source;  // "camera 0", "clip.mp4"
-  std::function<std::string()> notice;  // "" or what is wrong with the source
+  std::function<std::string()> next_camera;  // goes on with another; what to tell the user
+  std::function<std::string()> source;       // "camera 0", "clip.mp4"
+  std::function<std::string()> notice;       // "" or what is wrong with the source
 };
 
 // The same keys everywhere.

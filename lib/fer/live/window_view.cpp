@@ -7,6 +7,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "fer/core/error.h"
+#include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/vision/image_io.h"
 #include "fer/vision/mat.h"
@@ -62,6 +63,7 @@ void WindowView::step() {
 }
 
 void WindowView::draw() {
+  const ProfileScope scope("show");
   cv::Mat picture;
   cv::cvtColor(as_mat(frame_->overlay), picture, cv::COLOR_RGB2BGR);
   const double scale = std::max(0.5, picture.cols / 1400.0);
@@ -114,7 +116,7 @@ void WindowView::press(int key) {
       controls_.figures = !controls_.figures;
       break;
     case 'n':
-      hooks_.next_camera();
+      say(hooks_.next_camera());
       break;
     case 'h':
     case '?':
