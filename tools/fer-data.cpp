@@ -299,9 +299,14 @@ int run_command(int argc, char** argv) {
   const std::string wanted = argc > 1 ? argv[1] : "";
   std::string help =
       "Looks into data sets.\n\nfer-data COMMAND [DATA] [OPTIONS]   (fer-data COMMAND --help)\n\n";
+  std::string page = ".TH FER\\-DATA 1 \"\" \"fer " + std::string(version()) +
+                     "\" \"User Commands\"\n.SH NAME\nfer\\-data \\- looks into data sets\n"
+                     ".SH SYNOPSIS\n.B fer\\-data\n\\fICOMMAND\\fR [\\fIDATA\\fR] "
+                     "[\\fIoptions\\fR]\n.SH COMMANDS\nEach has a page of its own.\n";
   std::vector<std::string> names;
   for (const Command& command : kCommands) {
     if (wanted == command.name) return command.run(argc - 1, argv + 1);
+    page += format(".TP\n\\fBfer\\-data\\-%s\\fR(1)\n%s\n", command.name, command.purpose);
     help += format("  %-8s %s\n", command.name, command.purpose);
     names.push_back(command.name);
   }
@@ -309,6 +314,7 @@ int run_command(int argc, char** argv) {
     throw Options::Help{"complete -o default -W '" + join(names, " ") + "' fer-data\n"};
   }
   if (wanted == "--help" || wanted == "-h") throw Options::Help{help};
+  if (wanted == "--man-page") throw Options::Help{page};
   if (wanted == "--version") throw Options::Help{std::string("fer-data ") + version() + "\n"};
   fail_input((wanted.empty() ? "no command" : "unknown command '" + wanted + "'") + ": expected " +
              join(names, ", ") + did_you_mean(wanted, names));

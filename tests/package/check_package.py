@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""The Debian packages do what they say.
+
+Builds them with cpack and unpacks them into an empty root. Every library that a program needs comes from a package
+that is declared, directly or by one that is; fer asks for no libtorch; every program has its manual page and its
+completion; the unpacked fer-predict finds the shipped model beside it and classifies a photo. With --debootstrap the
+packages are instead installed by apt into a fresh Debian, which needs root, debootstrap and a mirror, and run there.
+
+Usage: check_package.py BUILD_DIR WORK_DIR SOURCE_DIR [--debootstrap]
+"""
+import gzip
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **more).stdout
+
+
+def names(depends):
+    """"a (>= 1) | b, c:any" -> a, b, c"""
+    return [re.sub(r"\(.*?\)|:any|\s", "", one) for one in re.split(r"[,|]", depends) if one.strip()]
+
+
+def installed():
+    """Every installed package with what it asks for, and who provides what, by dpkg's own records."""
+    asks, providers = {}, {}
+    lines = run("dpkg-query", "-W", "-f", "${Package}\\t${Pre-Depends}, ${Depends}\\t${Provides}\\n")
+    for line in lines.splitlines():
+        package, depends, provides = line.split("\t")
+        asks[package] = names(depends)
+        for virtual in names(provides):
+            providers.setdefault(virtual, []).append(package)
+    return asks, providers
+
+
+def closure(wanted, asks, providers):
+    seen, queue = set(), list(wanted)
+    while queue:
+        package = queue.pop()
+        if package in seen:
+            continue
+        seen.add(package)
+        queue += asks.get(package, []) + providers.get(package, [])
+    return seen
+
+
+def owners(libraries):
+    found = {}
+    for line in run("dpkg", "-S", *[f"*/{library}" for library in libraries]).splitlines():
+        packages, path = line.rsplit(": ", 1)
+        library = os.path.basename(path)
+        found.setdefault(library, set()).update(p.split(":")[0] for p in packages.split(", "))
+    return found
+
+
+def check_unpacked(packages, root, source):
+    problems = []
+    asks, providers = installed()
+    for package in packages:
+        name = run("dpkg-deb", "-f", package, "Package").strip()
+        depends = names(run("dpkg-deb", "-f", package, "Depends"))
+        allowed = closure([d for d in depends if d != "fer"], asks, providers)
+        torch = [p for p in allowed if p.startswith("libtorch")]
+        if name == "fer" and torch:
+            problems.append(f"fer asks for {torch}")
+        before = set(root.glob("usr/bin/*"))
+        run("dpkg-deb", "-x", package, str(root))
+        programs = sorted(set(root.glob("usr/bin/*")) - before)
+        if not programs:
+            problems.append(f"{name} has no program")
+        for program in programs:
+            page = root / f"usr/share/man/man1/{program.name}.1.gz"
+            if not page.exists() or b".TH" not in gzip.open(page).read():
+                problems.append(f"{program.name} has no manual page")
+            completion = root / f"usr/share/bash-completion/completions/{program.name}"
+            if subprocess.run(["bash", "-n", completion], capture_output=True).returncode:
+                problems.append(f"{program.name} has no completion")
+            libraries = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program))
+            for library, packages_of in owners(libraries).items():
+                if library in libraries and not packages_of & allowed:
+                    problems.append(f"{name}: {program.name} needs {library} of {sorted(packages_of)}, not declared")
+    model = root / "usr/share/fer/models/fer.safetensors"
+    if not model.exists():
+        problems.append("fer brings no model")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FER_")}
+    # Elsewhere than the checkout, whose models would be found first.
+    answer = run(root / "usr/bin/fer-predict", "--crops", "--format", "jsonl", source / "docs/synthetic.png",
+                 env=environment, cwd=root)
+    if "confidence" not in json.loads(answer)["faces"][0]:
+        problems.append("the unpacked fer-predict did not answer")
+    return problems
+
+
+def check_installed(packages, root, photo):
+    """In a fresh Debian: what apt installs is all that there is."""
+    run("debootstrap", "--variant=minbase", "bookworm", str(root))
+    shutil.copy("/etc/apt/sources.list", root / "etc/apt/") if os.path.exists("/etc/apt/sources.list") else None
+    for folder in ("sources.list.d", "apt.conf.d", "trusted.gpg.d", "keyrings"):
+        if os.path.isdir(f"/etc/apt/{folder}"):
+            shutil.copytree(f"/etc/apt/{folder}", root / f"etc/apt/{folder}", dirs_exist_ok=True)
+    for package in packages:
+        shutil.copy(package, root)
+    shutil.copy(photo, root / "photo.jpg")
+    run("chroot", root, "apt-get", "update", "-qq")
+    run("chroot", root, "apt-get", "install", "-y", "-qq", "--no-install-recommends",
+        *[f"/{package.name}" for package in packages if not package.name.startswith("fer-train")])
+    for program in ("fer-predict", "fer-live", "fer-export", "fer-data"):
+        run("chroot", root, program, "--version")
+    answer = json.loads(run("chroot", root, "fer-predict", "--format", "jsonl", "/photo.jpg"))
+    print(answer["faces"][0]["label"], answer["faces"][0]["confidence"])
+    libraries = run("chroot", root, "dpkg-query", "-W", "-f", "${Package}\\n")
+    return ["libtorch was installed"] if "libtorch" in libraries else []
+
+
+def main():
+    build, work, source = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "root").mkdir(parents=True)
+    try:
+        run("cpack", "--config", str(build / "CPackConfig.cmake"), "-B", str(work / "packages"))
+        packages = sorted((work / "packages").glob("*.deb"))
+        if sys.argv[4:] == ["--debootstrap"]:
+            problems = check_installed(packages, work / "root", os.environ["FER_PHOTO"])
+        else:
+            problems = check_unpacked(packages, work / "root", source)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error}\n{error.stdout}\n{error.stderr}")
+    if problems:
+        sys.exit("\n".join(problems))
+    print(f"{len(packages)} packages, every dependency declared")
+
+
+if __name__ == "__main__":
+    main()
