@@ -3,10 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "fer/core/text.h"
-#include "fer/model/architectures.h"
 #include "fer/model/checkpoint.h"
-#include "support/op_cases.h"
 #include "support/program.h"
+#include "support/tiny_model.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -15,21 +14,10 @@ namespace {
 
 const std::string kExport = std::string(FER_BIN_DIR) + "/fer-export";
 
-void write_model(const std::filesystem::path& path) {
-  ArchitectureOptions options;
-  options.input_size = 24;
-  options.stages = {16, 32};
-  options.blocks = 1;
-  options.heads = {{"six", 6}};
-  Checkpoint checkpoint;
-  checkpoint.graph = make_architecture(options);
-  checkpoint.spec.architecture = "compact";
-  checkpoint.spec.resize = checkpoint.spec.input_size = 24;
-  checkpoint.spec.heads = {
-      {"six", {"angry", "fearful", "happy", "neutral", "sad", "surprised"}, 1.3f, 0.0f}};
-  checkpoint.spec.default_head = "six";
-  checkpoint.weights = random_weights(checkpoint.graph, 1);
-  save_checkpoint(path, checkpoint);
+// Wide enough for the half of its weights to show, with the labels of synthetic faces.
+void write_six(const std::filesystem::path& path) {
+  write_model(
+      path, {{16, 32}, "six", {"angry", "fearful", "happy", "neutral", "sad", "surprised"}, 1.3f});
 }
 
 // The words of the table's line that begins with `variant`.
@@ -49,7 +37,7 @@ std::vector<std::string> row(const std::string& table, const std::string& varian
 
 TEST_CASE("fer-export writes ONNX that is verified, with and without preprocessing inside") {
   const TemporaryFolder scratch;
-  write_model(scratch / "m.safetensors");
+  write_six(scratch / "m.safetensors");
   for (const std::string extra : {"", "--normalize --softmax --opset 9"}) {
     const auto result = run_shell(
         kExport + " m.safetensors --format onnx --verify --out out " + extra, scratch.path());
@@ -67,7 +55,7 @@ TEST_CASE("fer-export writes ONNX that is verified, with and without preprocessi
 
 TEST_CASE("fer-export calibrates int8, measures what it costs, and fer-predict runs the result") {
   const TemporaryFolder scratch;
-  write_model(scratch / "m.safetensors");
+  write_six(scratch / "m.safetensors");
   const auto result =
       run_shell(kExport + " m.safetensors --format bf16,int8 --data synthetic:300 --split test",
                 scratch.path());
@@ -104,7 +92,7 @@ TEST_CASE("fer-export calibrates int8, measures what it costs, and fer-predict r
 
 TEST_CASE("fer-export stores weights in half precision without changing an answer much") {
   const TemporaryFolder scratch;
-  write_model(scratch / "m.safetensors");
+  write_six(scratch / "m.safetensors");
   const auto result = run_shell(kExport + " m.safetensors --format f16 --out half", scratch.path());
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
@@ -121,7 +109,7 @@ TEST_CASE("fer-export stores weights in half precision without changing an answe
 
 TEST_CASE("fer-export says in one line what is wrong with a command") {
   const TemporaryFolder scratch;
-  write_model(scratch / "m.safetensors");
+  write_six(scratch / "m.safetensors");
   const auto fails = [&](const std::string& arguments, const std::string& word) {
     const auto result = run_shell(kExport + arguments, scratch.path());
     INFO(arguments << ": " << result.err);

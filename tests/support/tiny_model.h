@@ -13,18 +13,25 @@
 
 namespace fer::test {
 
-inline void write_model(const std::filesystem::path& path) {
+struct TinyModel {
+  std::vector<int> stages = {8, 16};
+  std::string head = "three";
+  std::vector<std::string> labels = {"happy", "neutral", "sad"};
+  float temperature = 1;
+};
+
+inline void write_model(const std::filesystem::path& path, const TinyModel& model = {}) {
   ArchitectureOptions options;
   options.input_size = 24;
-  options.stages = {8, 16};
+  options.stages = model.stages;
   options.blocks = 1;
-  options.heads = {{"three", 3}};
+  options.heads = {{model.head, static_cast<int>(model.labels.size())}};
   Checkpoint checkpoint;
   checkpoint.graph = make_architecture(options);
   checkpoint.spec.architecture = "compact";
   checkpoint.spec.resize = checkpoint.spec.input_size = 24;
-  checkpoint.spec.heads = {{"three", {"happy", "neutral", "sad"}, 1.0f, 0.0f}};
-  checkpoint.spec.default_head = "three";
+  checkpoint.spec.heads = {{model.head, model.labels, model.temperature, 0.0f}};
+  checkpoint.spec.default_head = model.head;
   checkpoint.weights = random_weights(checkpoint.graph, 1);
   save_checkpoint(path, checkpoint);
 }
