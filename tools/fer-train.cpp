@@ -46,11 +46,16 @@ int train(int argc, char** argv) {
   std::optional<Checkpoint> base;
   if (!resume) base = pretrained_checkpoint(flags, options);
   if (flags.summary) {
-    std::fputs(
-        summary(base ? base->graph
-                     : make_architecture(architecture_for(flags, heads_for_summary(data_flags))))
-            .c_str(),
-        stdout);
+    const Graph graph =
+        base ? base->graph
+             : make_architecture(architecture_for(flags, heads_for_summary(data_flags)));
+    std::fputs(summary(graph).c_str(), stdout);
+    const auto gigabytes = [&](int batch) {
+      return 1e-9 * static_cast<double>(training_bytes(graph, flags.train, batch));
+    };
+    std::printf(
+        "a training step takes about %.2f GB with 8 pictures, %.2f with 32, %.2f with 128\n",
+        gigabytes(8), gigabytes(32), gigabytes(128));
     return 0;
   }
   auto folder = resume ? std::optional(RunFolder::unfinished(
