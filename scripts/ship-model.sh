@@ -26,6 +26,7 @@ fer2013 label 0.8
 ferplus majority 0.9
 six majority 0.9
 HEADS
+scripts/store-figures.sh "$data"
 scripts/model-card.sh "$data"
 scripts/fetch-samples.sh "$samples"
 rm -f docs/astronaut.jpg docs/grace_hopper.jpg

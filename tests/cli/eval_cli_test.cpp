@@ -1,6 +1,8 @@
 // fer-eval as its users run it, with small untrained networks.
 #if FER_HAVE_EVAL
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "fer/core/text.h"
@@ -263,5 +265,39 @@ TEST_CASE("on FER2013 fer-eval leaves out the 288 test images that stand in trai
   CHECK(json["parts"][1]["name"] == "without 288 that also stand in training");
   CHECK(json["parts"][1]["n"] == 3301);
   CHECK(json["notes"].empty());
+}
+
+TEST_CASE("the shipped model gives its stored figures") {
+  const auto csv = real_data("fer2013.csv");
+  const std::filesystem::path models = std::filesystem::path(FER_SOURCE_DIR) / "models";
+  const auto rows = split(trim(slurp(models / "figures.csv")), '\n');
+  if (csv.empty()) return;
+  REQUIRE(rows.size() > 1);
+  const TemporaryFolder scratch;
+  const auto cpu =
+      run_shell(R"(awk -F': ' '/^vendor_id/ {v = $2} /^cpu family/ {f = $2} /^model\t/ {m = $2} )"
+                R"(END {print v, f, m}' /proc/cpuinfo)",
+                scratch.path());
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto field = split(rows[i], ',');
+    REQUIRE(field.size() == 5);
+    INFO(rows[i]);
+    const auto result =
+        run_shell(kEval + " -m " + (models / "fer.safetensors").string() + " --data " +
+                      csv.string() + " --head " + field[0] + " --targets " + field[1] +
+                      " --split val --engine onednn --no-save --resamples 1 --format json",
+                  scratch.path());
+    if (result.err.find("engine 'onednn'") != std::string::npos) {
+      std::cout << "SKIPPED: built without oneDNN\n";
+      return;
+    }
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    const auto json = nlohmann::json::parse(result.out);
+    CHECK(json["n"] == std::stoi(field[3]));
+    const double correct = metric(json, "accuracy") * std::stod(field[3]);
+    // The same instructions round the same; others may tip an image or two.
+    CHECK(std::abs(correct - std::stod(field[2])) <= (trim(cpu.out) == field[4] ? 0.1 : 3.1));
+  }
 }
 #endif

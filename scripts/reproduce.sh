@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The shipped model again, from the data alone: trains it (about an hour on two quiet cores; interrupted, it goes on
+# where it was), ships it as scripts/ship-model.sh does, and shows how its figures differ from the stored ones.
+# Usage: scripts/reproduce.sh fer2013.csv   (with fer2013new.csv beside it)
+set -euo pipefail
+if [[ $# -ne 1 || $1 == -* ]]; then
+  sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+data=$(realpath "$1")
+cd "$(dirname "$0")/.."
+run=runs/train/shipped
+if [ ! -d "$run" ]; then
+  build/release/bin/fer-train --config configs/two-heads.yaml --data "$data" --seed 0 --name shipped
+elif ! build/release/bin/fer-train --resume="$run"; then
+  echo "reproduce: $run is finished; remove it to train again"
+fi
+scripts/ship-model.sh "$run" "$data"
+git --no-pager diff --no-color -- models/figures.csv
