@@ -249,11 +249,19 @@ struct TerminalView::Impl {
     columns = std::clamp(static_cast<int>(frame.image.width * scale / size.cell_width), 1, columns);
     rows = std::clamp(static_cast<int>(frame.image.height * scale / size.cell_height), 1, rows);
     const bool symbols = can.pixels == CHAFA_PIXEL_MODE_SYMBOLS;
+    int cell_width = size.cell_width, cell_height = size.cell_height;
+    if (can.pixels == CHAFA_PIXEL_MODE_KITTY) {
+      // It enlarges pictures itself, and gets them uncompressed: half a megabyte is enough.
+      while (columns * cell_width > 480 && cell_width >= 4 && cell_height >= 4) {
+        cell_width /= 2;
+        cell_height /= 2;
+      }
+    }
     cv::Mat small;
-    cv::resize(as_mat(frame.image), small,
-               symbols ? cv::Size(columns, 2 * rows)
-                       : cv::Size(columns * size.cell_width, rows * size.cell_height),
-               0, 0, cv::INTER_AREA);
+    cv::resize(
+        as_mat(frame.image), small,
+        symbols ? cv::Size(columns, 2 * rows) : cv::Size(columns * cell_width, rows * cell_height),
+        0, 0, cv::INTER_AREA);
     for (const LiveFace& face : frame.faces) {
       const Box& box = face.shown.face.box;
       const double x = static_cast<double>(small.cols) / frame.image.width;
@@ -272,7 +280,7 @@ struct TerminalView::Impl {
     chafa_symbol_map_add_by_tags(halves, CHAFA_SYMBOL_TAG_VHALF);
     ChafaCanvasConfig* config = chafa_canvas_config_new();
     chafa_canvas_config_set_geometry(config, columns, rows);
-    chafa_canvas_config_set_cell_geometry(config, size.cell_width, size.cell_height);
+    chafa_canvas_config_set_cell_geometry(config, cell_width, cell_height);
     chafa_canvas_config_set_pixel_mode(config, can.pixels);
     chafa_canvas_config_set_canvas_mode(config, can.colours);
     chafa_canvas_config_set_symbol_map(config, halves);
