@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What training takes, by network and input size: GFLOP of a picture forward, seconds of CPU a picture and peak resident
-# memory of one epoch on drawn faces (one thread, batches of 8), beside the memory that fer-train reckons with. Needs
+# memory of one epoch on drawn faces (one thread, batches of 8, an eighth of them for validation), beside the memory that fer-train reckons with. Needs
 # GNU time (Debian package time).
 # Usage: scripts/memory_table.sh [ARCH:PIXELS...]     writes a Markdown table to standard output
 set -euo pipefail
@@ -24,8 +24,10 @@ echo "|---|---|---|---|---|"
 for net in "$@"; do
   arch=${net%:*} pixels=${net#*:}
   "$bin/fer-train" --arch "$arch" --input-size "$pixels" --summary >"$scratch/summary"
-  read -r _ few <<<"$(epoch 40)"
-  read -r peak more <<<"$(epoch 140)"
+  cost=$(epoch 40)
+  read -r _ few <<<"$cost"
+  cost=$(epoch 140)
+  read -r peak more <<<"$cost"
   awk -v net="$arch, $pixels px" -v few="$few" -v more="$more" -v peak="$peak" '
     /^total/ { gsub(",", "", $3); gflop = $3 / 1e9 }
     /training step takes/ { reckoned = $6 }

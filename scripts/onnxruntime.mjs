@@ -5,9 +5,10 @@
 //                                                  CPU time of one answer, the median of some
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
+import {resolve} from 'node:path';
 import {createInterface} from 'node:readline';
 
-const ort = createRequire(process.env.FER_ONNXRUNTIME + '/')('onnxruntime-node');
+const ort = createRequire(resolve(process.env.FER_ONNXRUNTIME) + '/')('onnxruntime-node');
 const [mode, model, dims, file] = process.argv.slice(2);
 const shape = dims.split(',').map(Number);
 const session = await ort.InferenceSession.create(model, {

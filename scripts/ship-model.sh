@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a finished run to what is shipped: models/fer.safetensors in half precision with temperatures and thresholds from
-# the validation split, its model card, and the README's pictures.
+# the validation split, its stored figures and model card, and the README's pictures.
 # Usage: scripts/ship-model.sh runs/train/exp fer2013.csv   (with fer2013new.csv beside it)
 set -euo pipefail
 if [[ $# -ne 2 || $1 == -* ]]; then

@@ -21,7 +21,7 @@ mkdir -p "$out"
 csv=$out/transfer.csv
 # Trains beside the first 350 images of PublicTest instead of all 3,589, which would take most of the time.
 few=$out/few.csv
-[ -f "$few" ] || awk -F, '/,PublicTest/ && ++n > 350 { next } !/,PrivateTest/' "$data" >"$few"
+[ -f "$few" ] || { awk '/,PublicTest/ && ++n > 350 { next } !/,PrivateTest/' "$data" >"$few.$$" && mv "$few.$$" "$few"; }
 [ -f "$csv" ] || echo "images,start,seed,accuracy,macro_f1,seconds" >"$csv"
 
 for images in "$@"; do

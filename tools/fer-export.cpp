@@ -29,7 +29,7 @@ constexpr const char* kExamples =
     "  fer-export model.safetensors --format onnx --verify\n"
     "  fer-export model.safetensors --format onnx --normalize --softmax --opset 15\n"
     "  fer-export best.safetensors --format f16 --out models\n"
-    "  fer-export model.safetensors --format bf16,int8 --data fer2013.csv --labels fer2013\n";
+    "  fer-export model.safetensors --format bf16,int8 --data fer2013.csv --verify\n";
 
 // What a variant may lose against fp32 and still be shipped.
 constexpr double kF16Loss = 0.001, kBf16Loss = 0.002, kInt8Loss = 0.003;

@@ -287,6 +287,9 @@ int live(int argc, char** argv) {
   const double seconds = elapsed(), cpu = cpu_seconds() - cpu_before;
   if (pipeline) pipeline->stop();
   if (flags.bench) report(pipeline->statistics(), seconds, cpu);
+  pipeline.reset();
+  all.clear();
+  sinks.clear();  // the terminal is given back
   if (flags.profile) std::cerr << profile_table();
   return stop_requested() ? 130 : 0;
 }

@@ -85,7 +85,7 @@ PredictFlags parse(int argc, char** argv) {
   if (!flags.timeline.empty()) check_timeline_path(flags.timeline);
   flags.prediction.limits.max_pixels = std::int64_t{1'000'000} * flags.max_megapixels;
   flags.prediction.keep_images = !flags.save.empty() || !flags.crops_out.empty();
-  if (flags.prediction.crops) flags.recognizer.recognizer.detector.kind = "none";
+  if (flags.prediction.crops) flags.recognizer.options.detector.kind = "none";
   flags.writer.format = !flags.format.empty()     ? flags.format
                         : ::isatty(STDOUT_FILENO) ? "table"
                                                   : "jsonl";

@@ -6,13 +6,13 @@
 namespace fer::tools {
 
 FaceDetectorOptions RecognizerFlags::detector() const {
-  FaceDetectorOptions wanted = recognizer.detector;
+  FaceDetectorOptions wanted = options.detector;
   wanted.model = detector_model;
   return wanted;
 }
 
 void add_recognizer_options(Options& options, RecognizerFlags& flags) {
-  RecognizerOptions& recognizer = flags.recognizer;
+  RecognizerOptions& recognizer = flags.options;
   options.group("Model");
   options.add("-m,--model", "model", &flags.model,
               "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
@@ -33,7 +33,7 @@ void add_recognizer_options(Options& options, RecognizerFlags& flags) {
 }
 
 Recognizer open_recognizer(const RecognizerFlags& flags) {
-  RecognizerOptions options = flags.recognizer;
+  RecognizerOptions options = flags.options;
   options.detector = flags.detector();
   EngineOptions engine = flags.engine;
   engine.threads = 1;

@@ -14,7 +14,7 @@ struct RecognizerFlags {
   std::string model;  // checkpoint; empty: find_model() looks for one
   std::string detector_model;
   EngineOptions engine;
-  RecognizerOptions recognizer;
+  RecognizerOptions options;
 
   FaceDetectorOptions detector() const;  // with its model
 };

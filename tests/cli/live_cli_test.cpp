@@ -123,6 +123,7 @@ TEST_CASE(
                                       engine + ".mp4 --profile --engine " + engine,
                                   scratch.path());
     INFO(result.err);
+    if (result.err.find("engine '") != std::string::npos) continue;  // built without it
     CHECK(result.exit_code == 0);
     for (const char* stage : {"decode", "detect", "crop", "classify", "draw", "encode"}) {
       CHECK_THAT(result.err, Catch::Contains(stage));
@@ -162,6 +163,8 @@ wc -l <e.jsonl >paused
 sleep 1
 wc -l <e.jsonl >later
 press p
+sleep 1
+wc -l <e.jsonl >resumed
 press q
 wait "$program"
 )");
@@ -172,7 +175,7 @@ wait "$program"
   INFO(result.err);
   CHECK(result.exit_code == 0);  // q, not the time limit
   CHECK(trim(slurp(scratch / "paused")) == trim(slurp(scratch / "later")));
-  CHECK(objects(slurp(scratch / "e.jsonl")).size() > 5);
+  CHECK(std::stoi(slurp(scratch / "resumed")) > std::stoi(slurp(scratch / "later")));
   int screenshots = 0;
   for (const auto& entry : std::filesystem::directory_iterator(scratch.path())) {
     if (entry.path().extension() != ".png") continue;

@@ -57,13 +57,13 @@ std::string profile_table() {
   const std::lock_guard lock(mutex);
   const double wall = seconds_since(started);
   std::string table =
-      format("%-10s %8s %10s %9s %7s\n", "stage", "calls", "ms a call", "seconds", "share");
+      format("%-12s %8s %10s %9s %7s\n", "stage", "calls", "ms a call", "seconds", "share");
   for (const Stage& stage : stages) {
-    table += format("%-10s %8lld %10.3f %9.3f %5.1f %%\n", std::string(stage.name).c_str(),
+    table += format("%-12s %8lld %10.3f %9.3f %5.1f %%\n", std::string(stage.name).c_str(),
                     stage.calls, stage.seconds * 1e3 / static_cast<double>(stage.calls),
                     stage.seconds, 100 * stage.seconds / wall);
   }
-  return table + format("%-10s %8s %10s %9.3f\n", "wall", "", "", wall);
+  return table + format("%-12s %8s %10s %9.3f\n", "wall", "", "", wall);
 }
 
 }  // namespace fer

@@ -3,6 +3,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "fer/core/error.h"
+#include "fer/core/text.h"
 #include "fer/infer/onednn_program.h"
 
 namespace fer {
@@ -11,9 +12,13 @@ namespace {
 class OnednnNetwork : public Network {
  public:
   OnednnNetwork(const Graph& graph, const TensorMap& weights)
-      : program_(fuse(graph, weights), Precision::kF32, 1) {}
+      : program_(fuse(graph, weights), Precision::kF32, 1),
+        input_size_(static_cast<std::size_t>(element_count(graph.shape(0)))) {}
 
   void run(std::span<const float> input) override {
+    if (input.size() != input_size_) {
+      fail_input(format("%zu values for a network that takes %zu", input.size(), input_size_));
+    }
     try {
       program_.run(1, input.data());
     } catch (const dnnl::error& error) {
@@ -26,12 +31,17 @@ class OnednnNetwork : public Network {
 
  private:
   OnednnProgram program_;
+  std::size_t input_size_;
 };
 
 }  // namespace
 
 std::unique_ptr<Network> make_onednn_network(const Graph& graph, const TensorMap& weights) {
-  return std::make_unique<OnednnNetwork>(graph, weights);
+  try {
+    return std::make_unique<OnednnNetwork>(graph, weights);
+  } catch (const dnnl::error& error) {
+    fail_runtime(std::string("oneDNN: ") + error.what());
+  }
 }
 
 }  // namespace fer

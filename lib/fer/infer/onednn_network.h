@@ -5,7 +5,7 @@
 
 namespace fer {
 
-// A MakeNetwork. Throws kRuntime when oneDNN cannot run it.
+// A MakeNetwork. Throws kRuntime, here or in the first run(), when oneDNN cannot.
 std::unique_ptr<Network> make_onednn_network(const Graph& graph, const TensorMap& weights);
 
 }  // namespace fer

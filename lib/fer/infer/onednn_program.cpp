@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
+#include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 

@@ -228,8 +228,8 @@ struct TerminalView::Impl {
     if (text.empty()) text = hooks.source();
     if (!frame) text += "  waiting for the first frame";
     if (controls.paused) text += "  paused";
-    if (controls.recording) text += "  [REC]";
-    return " " + text + "  -  facial expressions, not feelings; nothing is stored";
+    text += "  -  facial expressions, not feelings; ";
+    return " " + text + (controls.recording ? "[REC] being recorded" : "nothing is stored");
   }
 
   static std::string figures(const LiveFrame& frame) {
@@ -252,7 +252,8 @@ struct TerminalView::Impl {
     int cell_width = size.cell_width, cell_height = size.cell_height;
     if (can.pixels == CHAFA_PIXEL_MODE_KITTY) {
       // It enlarges pictures itself, and gets them uncompressed: half a megabyte is enough.
-      while (columns * cell_width > 480 && cell_width >= 4 && cell_height >= 4) {
+      while (4LL * columns * cell_width * rows * cell_height > 500'000 && cell_width > 1 &&
+             cell_height > 1) {
         cell_width /= 2;
         cell_height /= 2;
       }
@@ -271,7 +272,8 @@ struct TerminalView::Impl {
                     cv::Rect(cv::Point(static_cast<int>(box.x * x), static_cast<int>(box.y * y)),
                              cv::Point(static_cast<int>((box.x + box.width) * x),
                                        static_cast<int>((box.y + box.height) * y))),
-                    {double(c[0]), double(c[1]), double(c[2])}, symbols ? 1 : 3);
+                    {double(c[0]), double(c[1]), double(c[2])},
+                    symbols || cell_width < size.cell_width ? 1 : 3);
     }
 
     // Four bytes a pixel: libchafa 1.12 takes rows of whole 32-bit words alone.

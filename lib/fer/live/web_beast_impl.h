@@ -1,5 +1,5 @@
-// The names of Boost.Asio and Boost.Beast that the live server is written with. Internal: no other
-// header includes it, so that users of the library need no Boost.
+// The names of Boost.Asio and Boost.Beast that the live server is written with. Users of
+// the library need no Boost: only other _impl.h headers include it.
 #pragma once
 
 #include <chrono>

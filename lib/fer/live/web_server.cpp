@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -33,7 +34,7 @@ struct News {
 }  // namespace
 
 struct WebServer::Impl {
-  Impl(SharedRecognizer& shared, Controls& shared_controls, const WebOptions& web,
+  Impl(SharedRecognizer& shared, Controls& controls, const WebOptions& web,
        const WebLimits& web_limits);
   ~Impl();
 
@@ -66,7 +67,6 @@ struct WebServer::Impl {
   net::awaitable<void> heartbeat();
 
   SharedRecognizer& recognizer;
-  Controls& controls;
   WebOptions options;
   WebLimits limits;
   std::string token;
@@ -91,10 +91,9 @@ struct WebServer::Impl {
   std::thread encoder, thread;
 };
 
-WebServer::Impl::Impl(SharedRecognizer& shared, Controls& shared_controls, const WebOptions& web,
+WebServer::Impl::Impl(SharedRecognizer& shared, Controls& controls, const WebOptions& web,
                       const WebLimits& web_limits)
     : recognizer(shared),
-      controls(shared_controls),
       options(web),
       limits(web_limits),
       token(web.token_file.empty() ? random_token() : read_token(web.token_file)),

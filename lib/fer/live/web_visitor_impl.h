@@ -1,7 +1,7 @@
 // A browser that sends its own camera over a WebSocket (/ws): a binary message a picture in, a JSON
 // text a picture out. One picture is looked at and one waits; a newer one takes the place of the
 // one that waits, which is answered "dropped", so answers are never older than they must be.
-// Internal to the server, whose one thread everything here runs in.
+// Internal to the server, in whose one thread everything here but reply() runs.
 #pragma once
 
 #include <deque>
@@ -20,7 +20,7 @@
 
 namespace fer::web {
 
-// What a visitor finds at the server; outlives it.
+// What a visitor finds at the server, which outlives it.
 struct Host {
   net::io_context& io;
   AnalysisPool& pool;

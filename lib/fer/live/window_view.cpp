@@ -16,7 +16,7 @@ namespace fer {
 
 namespace {
 
-constexpr const char* kTitle = "fer-live - expressions, not feelings; nothing is stored";
+constexpr const char* kTitle = "fer-live - facial expressions, not feelings";
 constexpr int kEscape = 27;
 
 struct Key {

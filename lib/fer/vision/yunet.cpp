@@ -4,14 +4,16 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <map>
+#include <list>
 #include <opencv2/core.hpp>
 #include <opencv2/dnn.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/objdetect/face.hpp>
+#include <span>
 #include <utility>
 
 #include "fer/core/error.h"
+#include "fer/core/log.h"
 #include "fer/core/text.h"
 
 namespace fer {
@@ -31,20 +33,19 @@ cv::Mat padded_bgr(const cv::Mat& picture) {
 
 bool large_enough(const FaceCandidate& c) { return c.box.width >= 1 && c.box.height >= 1; }
 
+// Every one of the candidates of a crowd.
+constexpr int kAll = 1'000'000;
+
 class OpencvYunet : public Yunet {
  public:
   explicit OpencvYunet(const std::filesystem::path& model) : model_(model) {}
 
   std::vector<FaceCandidate> candidates(const cv::Mat& picture, float least) override {
     const cv::Mat input = padded_bgr(picture);
-    if (net_.empty()) {
-      // Without suppression (1): all candidates are wanted.
-      net_ = cv::FaceDetectorYN::create(model_.string(), "", input.size(), least, 1.0f);
-    }
-    if (net_->getInputSize() != input.size()) net_->setInputSize(input.size());
-    net_->setScoreThreshold(least);
+    cv::FaceDetectorYN& net = net_for(input.size());
+    net.setScoreThreshold(least);
     cv::Mat rows;
-    net_->detect(input, rows);
+    net.detect(input, rows);
     std::vector<FaceCandidate> found;
     for (int i = 0; i < rows.rows; ++i) {
       const float* row = rows.ptr<float>(i);
@@ -56,8 +57,19 @@ class OpencvYunet : public Yunet {
   }
 
  private:
+  // Two, for pictures and for second looks: another size costs a net its preparations.
+  cv::FaceDetectorYN& net_for(const cv::Size& size) {
+    if (!nets_[0] || nets_[0]->getInputSize() != size) std::swap(nets_[0], nets_[1]);
+    if (!nets_[0]) {
+      // Without suppression (1): all candidates are wanted.
+      nets_[0] = cv::FaceDetectorYN::create(model_.string(), "", size, 0.5f, 1.0f, kAll);
+    }
+    if (nets_[0]->getInputSize() != size) nets_[0]->setInputSize(size);
+    return *nets_[0];
+  }
+
   std::filesystem::path model_;
-  cv::Ptr<cv::FaceDetectorYN> net_;
+  std::array<cv::Ptr<cv::FaceDetectorYN>, 2> nets_;  // the last used first
 };
 
 // ---- on an engine of ours ----------------------------------------------------------------------
@@ -87,6 +99,7 @@ std::vector<HostTensor> read_weights(const std::filesystem::path& model) {
     if (layer->type != "Convolution" || layer->blobs.size() != 2) continue;
     for (int part = 0; part < 2; ++part) {
       const cv::Mat& blob = layer->blobs[part];
+      if (blob.type() != CV_32F || !blob.isContinuous()) fail_input("its weights are not float");
       Shape shape;
       for (int d = 0; d < blob.dims; ++d) shape.push_back(blob.size[d]);
       if (part == 1) shape = {static_cast<std::int64_t>(blob.total())};
@@ -184,14 +197,30 @@ class EngineYunet : public Yunet {
   }
 
  private:
-  static constexpr std::size_t kMostSizes = 32;
+  // A network holds some 32 bytes a pixel of its input, so these are 50 MB: twenty sizes of 320
+  // pixels. Two are kept however large, for pictures and for second looks.
+  static constexpr std::int64_t kMostPixels = 1'500'000;
+  struct Ready {
+    int width, height;
+    std::unique_ptr<Network> network;
+  };
 
   Network& network_for(int width, int height) {
-    const auto size = std::make_pair(width, height);
-    if (const auto known = networks_.find(size); known != networks_.end()) return *known->second;
-    if (networks_.size() >= kMostSizes) networks_.clear();
+    const auto known = std::ranges::find_if(
+        networks_, [&](const Ready& r) { return r.width == width && r.height == height; });
+    if (known != networks_.end()) {
+      networks_.splice(networks_.begin(), networks_, known);
+      return *networks_.front().network;
+    }
     const YunetGraph built(weights_, width, height);
-    return *networks_.emplace(size, make_network_(built.graph(), built.named())).first->second;
+    networks_.push_front({width, height, make_network_(built.graph(), built.named())});
+    std::int64_t pixels = 0;
+    int kept = 0;
+    for (auto it = networks_.begin(); it != networks_.end();) {
+      pixels += std::int64_t{it->width} * it->height;
+      it = ++kept > 2 && pixels > kMostPixels ? networks_.erase(it) : std::next(it);
+    }
+    return *networks_.front().network;
   }
 
   // As cv::FaceDetectorYN decodes them: offsets in units of a tenth (centre, landmarks, width) and
@@ -228,7 +257,7 @@ class EngineYunet : public Yunet {
 
   std::vector<HostTensor> weights_;
   MakeNetwork make_network_;
-  std::map<std::pair<int, int>, std::unique_ptr<Network>> networks_;  // by width and height
+  std::list<Ready> networks_;  // the last used first
   std::vector<float> planes_;
 };
 
@@ -236,19 +265,24 @@ class EngineYunet : public Yunet {
 
 std::unique_ptr<Yunet> open_yunet(const std::filesystem::path& model,
                                   const MakeNetwork& make_network) {
-  // Another kind of network fails here, not at the first photo.
   const cv::Mat nothing = cv::Mat::zeros(160, 160, CV_8UC1);
+  auto opencv = std::make_unique<OpencvYunet>(model);
   try {
-    std::unique_ptr<Yunet> net = std::make_unique<OpencvYunet>(model);
-    if (make_network) {
-      net = std::make_unique<EngineYunet>(read_weights(model), make_network);
-    }
-    net->candidates(nothing, 1.0f);
-    return net;
+    // Another kind of network fails here, not at the first photo.
+    opencv->candidates(nothing, 1.0f);
   } catch (const cv::Exception& error) {
     fail_input(model.string() + ": OpenCV cannot run this as YuNet: " + trim(error.err));
+  }
+  if (!make_network) return opencv;
+  try {
+    auto ours = std::make_unique<EngineYunet>(read_weights(model), make_network);
+    ours->candidates(nothing, 1.0f);
+    return ours;
   } catch (const Error& error) {
-    fail_input(model.string() + ": not YuNet's version of March 2022: " + error.what());
+    if (error.fault() != Fault::kInput) throw;
+    log_warning(model.string() + " is not YuNet's version of March 2022 in float (" + error.what() +
+                "): OpenCV runs it");
+    return opencv;
   }
 }
 

@@ -29,8 +29,9 @@ class Yunet {
   virtual std::vector<FaceCandidate> candidates(const cv::Mat& picture, float least) = 0;
 };
 
-// On make_network's engine or, without one, on cv::dnn through cv::FaceDetectorYN; the candidates
-// are the same up to rounding. Throws kInput when the file is no YuNet that this can run.
+// On make_network's engine or, without one and for files of another structure, on cv::dnn through
+// cv::FaceDetectorYN; the candidates are the same up to rounding. Throws kInput when the file is no
+// YuNet.
 std::unique_ptr<Yunet> open_yunet(const std::filesystem::path& model,
                                   const MakeNetwork& make_network);
 
