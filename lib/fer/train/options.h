@@ -9,7 +9,7 @@
 namespace fer {
 
 struct TrainOptions {
-  int epochs = 36;
+  int epochs = 52;
   int batch_size = 128;      // 0: still to be chosen, see memory.h
   std::uint64_t seed = 0;    // of initialisation, order, augmentation and dropout
   std::string opt = "adam";  // adam, adamw (Loshchilov & Hutter 2019), sgd (Nesterov momentum)
