@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <sstream>
@@ -42,11 +43,24 @@ struct Cost {
   double megabytes = 0;  // largest resident memory
 };
 
+// What --profile says of it.
+double peak_memory(const fs::path& said) {
+  std::ifstream file(said);
+  for (std::string line; std::getline(file, line);) {
+    double megabytes = 0;
+    if (std::sscanf(line.c_str(), "peak memory %lf MB", &megabytes) == 1) return megabytes;
+  }
+  fail_runtime("fer-predict did not say what memory it took");
+}
+
 // fer-predict from beside this program, its answers thrown away.
 Cost run_predict(const std::vector<std::string>& arguments) {
   const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "fer-predict";
   std::vector<std::string> words = {program.string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
+  words.push_back("--profile");
+  const TemporaryFolder folder;
+  const std::string said = (folder / "said").string();
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -57,7 +71,8 @@ Cost run_predict(const std::vector<std::string>& arguments) {
   const pid_t child = fork();
   if (child == 0) {
     const int nowhere = open("/dev/null", O_RDWR);
-    for (const int end : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nowhere, end);
+    for (const int end : {STDIN_FILENO, STDOUT_FILENO}) dup2(nowhere, end);
+    dup2(open(said.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -69,7 +84,7 @@ Cost run_predict(const std::vector<std::string>& arguments) {
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     fail_runtime(format("%s ended with %d", join(words, " ").c_str(), WEXITSTATUS(status)));
   }
-  cost.megabytes = static_cast<double>(usage.ru_maxrss) / 1024;
+  cost.megabytes = peak_memory(said);
   return cost;
 }
 
@@ -251,9 +266,9 @@ class Pipeline {
     for (int i = 0; i < count; ++i) {
       for (int y = 0; y < kCell; ++y) {
         const std::size_t row = static_cast<std::size_t>(i / columns) * kCell + y;
-        std::copy_n(
-            cell.pixels.begin() + static_cast<std::ptrdiff_t>(y * bytes), bytes,
-            all.pixels.begin() + static_cast<std::ptrdiff_t>((row * columns + i % columns) * bytes));
+        std::copy_n(cell.pixels.begin() + static_cast<std::ptrdiff_t>(y * bytes), bytes,
+                    all.pixels.begin() +
+                        static_cast<std::ptrdiff_t>((row * columns + i % columns) * bytes));
       }
     }
     const std::string path = (folder_ / format("crowd-%d.png", count)).string();
@@ -268,9 +283,10 @@ class Pipeline {
     classifier->classify(faces);
     Cost cost;
     cost.seconds = seconds_of([&] { classifier->classify(faces); });
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    cost.megabytes = static_cast<double>(usage.ru_maxrss) / 1024;
+    // What is resident now: this process has done larger things before.
+    long long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    cost.megabytes = static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
     return cost;
   }
 

@@ -1,6 +1,8 @@
 #include "fer/core/profile.h"
 
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <string_view>
 #include <vector>
@@ -63,7 +65,15 @@ std::string profile_table() {
                     stage.calls, stage.seconds * 1e3 / static_cast<double>(stage.calls),
                     stage.seconds, 100 * stage.seconds / wall);
   }
-  return table + format("%-12s %8s %10s %9.3f\n", "wall", "", "", wall);
+  table += format("%-12s %8s %10s %9.3f\n", "wall", "", "", wall);
+  // Of this program alone: getrusage() would count what its parent held before it began.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    double kilobytes = 0;
+    if (std::sscanf(line.c_str(), "VmHWM: %lf", &kilobytes) != 1) continue;
+    table += format("%-12s %8s %10s %9.1f MB\n", "peak memory", "", "", kilobytes / 1024);
+  }
+  return table;
 }
 
 }  // namespace fer

@@ -25,7 +25,8 @@ class ProfileScope {
 };
 
 // A line a stage, in the order of their first end: calls, milliseconds a call (mean), seconds, and
-// the share of the wall time since start_profile(), which several threads may exceed.
+// the share of the wall time since start_profile(), which several threads may exceed. Then the wall
+// time and, where the system tells it, the most memory that was resident.
 std::string profile_table();
 
 }  // namespace fer
