@@ -42,7 +42,7 @@ for images in "$@"; do
       "$bin/fer-eval" --model "$out/runs/$start-$images-$seed/weights/last.safetensors" --data "$data" \
         --labels fer2013 --split val --threads "${THREADS:-0}" >"$out/$start-$images-$seed.txt" 2>>"$out/$start-$images-$seed.log"
       awk -v row="$images,$start,$seed" -v s="$seconds" \
-        '$1 == "accuracy" { a = $2 } $1 == "macro" { f = $4 } END { print row "," a "," f "," s }' \
+        '$1 == "accuracy" { a = $2 } $1 == "macro" { f = $8 } END { print row "," a "," f "," s }' \
         "$out/$start-$images-$seed.txt" >>"$csv"
       tail -1 "$csv"
     done

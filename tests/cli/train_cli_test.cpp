@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iostream>
@@ -46,6 +47,37 @@ std::string fer2013_row(const std::string& label, const std::string& usage, int 
 }
 
 }  // namespace
+
+TEST_CASE("of epochs that are equally right the one of the lowest loss is the best") {
+  const TemporaryFolder scratch;
+  const auto result =
+      run_shell(kTrain +
+                    " --arch compact --stages 8 16 --blocks 1 --input-size 24 --data synthetic:48 "
+                    "--train-fraction 0.75 --batch-size 12 --epochs 12 --ema 0 --name ties",
+                scratch.path());
+  INFO(result.err << result.out);
+  REQUIRE(result.exit_code == 0);
+  const auto rows = lines_of(slurp(scratch / "runs/train/ties/results.csv"));
+  const auto names = split(rows[0], ',');
+  const auto column = [&](const std::string& name) {
+    return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  };
+  double accuracy = -1, loss = 0;
+  std::string best;
+  int level = 0;  // epochs with that accuracy
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto fields = split(rows[i], ',');
+    const double a = std::stod(fields[column("val_accuracy")]);
+    const double l = std::stod(fields[column("val_loss")]);
+    level = a > accuracy ? 1 : level + (a == accuracy);
+    if (a < accuracy || (a == accuracy && l >= loss)) continue;
+    accuracy = a;
+    loss = l;
+    best = fields[0];
+  }
+  CHECK(level > 1);
+  CHECK_THAT(result.out, Catch::StartsWith("best epoch " + best + ":"));
+}
 
 TEST_CASE("fer-train leaves a run folder that holds everything") {
   const TemporaryFolder scratch;

@@ -65,7 +65,7 @@ struct Trainer::Impl {
   std::int64_t step = 0;   // done in the epoch under way
   std::int64_t averaged = 0;
   Tally tally;
-  double best_score = 0;
+  double best_score = 0, best_loss = 0;
   std::int64_t best_epoch = 0;
 
   Impl(const Checkpoint& checkpoint, const OpenedDataset& data, const TrainOptions& train_options,
@@ -400,8 +400,11 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
   t.step = 0;
   t.tally = Tally(t.initial.spec.heads);
   const double score = t.monitored(result.val);
-  if (t.best_epoch == 0 || score > t.best_score) {
+  // Of equals the surer one: a small validation set has many.
+  const double loss = result.val.loss;
+  if (t.best_epoch == 0 || score > t.best_score || (score == t.best_score && loss < t.best_loss)) {
     t.best_score = score;
+    t.best_loss = loss;
     t.best_epoch = t.epoch;
   }
   result.seconds = seconds_since(start);
@@ -486,6 +489,7 @@ void Trainer::save_state(const std::filesystem::path& path, const std::string& n
                                    {"averaged", t.averaged},
                                    {"optimizer_steps", t.optimizer->steps},
                                    {"best_score", t.best_score},
+                                   {"best_loss", t.best_loss},
                                    {"best_epoch", t.best_epoch},
                                    {"tally", t.tally},
                                    {"plateau", {s.factor, s.best_loss, s.has_best, s.bad_epochs}}}
@@ -543,6 +547,7 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
     position.at("averaged").get_to(t.averaged);
     position.at("optimizer_steps").get_to(t.optimizer->steps);
     position.at("best_score").get_to(t.best_score);
+    position.at("best_loss").get_to(t.best_loss);
     position.at("best_epoch").get_to(t.best_epoch);
     position.at("tally").get_to(t.tally);
     const auto& plateau = position.at("plateau");
