@@ -168,9 +168,10 @@ TEST_CASE("ONNX Runtime answers as the reference does, whatever the batch") {
     write_file_atomically(
         scratch / "input",
         std::span(reinterpret_cast<const std::uint8_t*>(batch.bytes.data()), batch.bytes.size()));
-    const auto result = test::run_shell("node " FER_SOURCE_DIR
-                                        "/scripts/onnxruntime.mjs run model.onnx 2,1,48,48 input",
-                                        scratch.path());
+    const auto result = test::run_shell(
+        format("node " FER_SOURCE_DIR "/scripts/onnxruntime.mjs run model.onnx 2,%d,48,48 input",
+               checkpoint.graph.input().channels),
+        scratch.path());
     INFO(name << ": " << result.err);
     REQUIRE(result.exit_code == 0);
     test::Logits logits;
