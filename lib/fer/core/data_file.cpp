@@ -10,16 +10,18 @@ namespace fs = std::filesystem;
 
 fs::path find_data_file(const std::string& name) {
   std::error_code unknown;
-  fs::path folder = fs::read_symlink("/proc/self/exe", unknown).parent_path();
-  for (int level = 0; level < 5 && !folder.empty(); ++level) {
+  fs::path above = fs::read_symlink("/proc/self/exe", unknown).parent_path();
+  for (int level = 0; level < 5 && !above.empty(); ++level) {
     for (const char* data : {"share/fer/models", "models"}) {
-      if (fs::path file = folder / data / name; fs::is_regular_file(file, unknown)) return file;
+      if (fs::path file = above / data / name; fs::is_regular_file(file, unknown)) return file;
     }
-    if (folder == folder.root_path()) break;
-    folder = folder.parent_path();
+    if (above == above.root_path()) break;
+    above = above.parent_path();
   }
-  if (fs::path file = fs::path(FER_INSTALLED_MODELS) / name; fs::is_regular_file(file, unknown))
-    return file;
+  for (const char* folder :
+       {FER_INSTALLED_MODELS, "/usr/local/share/fer/models", "/usr/share/fer/models"}) {
+    if (fs::path file = fs::path(folder) / name; fs::is_regular_file(file, unknown)) return file;
+  }
   return {};
 }
 
