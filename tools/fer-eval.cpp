@@ -138,9 +138,20 @@ std::shared_ptr<const Dataset> scored_part(const EvalFlags& flags, const OpenedD
   return part;
 }
 
+// A probe may choose another engine tomorrow, which rounds otherwise; a stored figure shall come
+// out again to the last digit. So what fp32 is computed on is torch wherever it is built in.
+EngineOptions lasting_choice(const EvalFlags& flags) {
+  EngineOptions engine = flags.engine;
+  const auto engines = all_engines(flags.device);
+  const bool torch =
+      std::ranges::any_of(engines, [](const Engine& known) { return known.name == "torch"; });
+  if (engine.engine == "auto" && engine.precision == "fp32" && torch) engine.engine = "torch";
+  return engine;
+}
+
 Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& data) {
   const auto classifier =
-      make_classifier(model.checkpoint, flags.engine, all_engines(flags.device));
+      make_classifier(model.checkpoint, lasting_choice(flags), all_engines(flags.device));
   Progress progress(model.name, data.size(), "images");
   return predict(*classifier, data,
                  {model.head, flags.views, flags.batch_size,
