@@ -50,3 +50,12 @@ prepare_test_data() {
   fi
   [ -e "$folder/fer2013new.csv" ] || find -H "$source" -name fer2013new.csv -exec ln -sf {} "$folder/fer2013new.csv" \;
 }
+
+# expect_arguments <count> "$@": so many, and no flag; else the words at the head of the script, and exit code 2.
+expect_arguments() {
+  local count=$1
+  shift
+  [[ $# -eq $count && $1 != -* ]] && return
+  sed -n '2,/^set /s/^# //p' "$0" >&2
+  exit 2
+}

@@ -3,10 +3,8 @@
 # fer-eval measures of models/fer.safetensors on the test split.
 # Usage: scripts/model-card.sh fer2013.csv   (with fer2013new.csv beside it)
 set -euo pipefail
-if [[ $# -ne 1 || $1 == -* ]]; then
-  sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
-  exit 2
-fi
+source "$(dirname "$0")/common.sh"
+expect_arguments 1 "$@"
 data=$(realpath "$1")
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)

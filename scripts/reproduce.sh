@@ -3,10 +3,8 @@
 # where it was), ships it as scripts/ship-model.sh does, and shows how its figures differ from the stored ones.
 # Usage: scripts/reproduce.sh fer2013.csv   (with fer2013new.csv beside it)
 set -euo pipefail
-if [[ $# -ne 1 || $1 == -* ]]; then
-  sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
-  exit 2
-fi
+source "$(dirname "$0")/common.sh"
+expect_arguments 1 "$@"
 data=$(realpath "$1")
 cd "$(dirname "$0")/.."
 run=runs/train/shipped

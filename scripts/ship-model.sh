@@ -3,10 +3,8 @@
 # the validation split, its stored figures and model card, and the README's pictures.
 # Usage: scripts/ship-model.sh runs/train/exp fer2013.csv   (with fer2013new.csv beside it)
 set -euo pipefail
-if [[ $# -ne 2 || $1 == -* ]]; then
-  sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
-  exit 2
-fi
+source "$(dirname "$0")/common.sh"
+expect_arguments 2 "$@"
 run=$(realpath "$1")
 data=$(realpath "$2")
 cd "$(dirname "$0")/.."

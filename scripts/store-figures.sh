@@ -3,10 +3,8 @@
 # line a head, with oneDNN in fp32, and on which CPU. A test compares with them where the data is.
 # Usage: scripts/store-figures.sh fer2013.csv   (with fer2013new.csv beside it)
 set -euo pipefail
-if [[ $# -ne 1 || $1 == -* ]]; then
-  sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
-  exit 2
-fi
+source "$(dirname "$0")/common.sh"
+expect_arguments 1 "$@"
 data=$(realpath "$1")
 cd "$(dirname "$0")/.."
 cpu=$(awk -F': ' '/^vendor_id/ {v = $2} /^cpu family/ {f = $2} /^model\t/ {m = $2} END {print v, f, m}' /proc/cpuinfo)
