@@ -97,6 +97,8 @@ void add_train_options(Options& o, TrainFlags& f) {
         "accuracy, macro_f1, loss of the validation part: picks best.safetensors");
   o.add("--clip-grad", "train.clip_grad", &t.clip_grad, "largest gradient norm; 0: off");
   o.add("--drop-path", "train.drop_path", &t.drop_path, "stochastic depth rate of the last block");
+  o.add("--progressive", "train.progressive", &t.progressive,
+        "input sides of the earlier, equally long parts of the training, e.g. 28 36");
   o.group("Fine-tuning (layers: stem, stage1, ..., head, or a longer name such as stage3.block1)");
   o.add("--freeze", "train.freeze", &t.freeze,
         "layers that do not learn; backbone: all but the head");

@@ -67,6 +67,18 @@ TEST_CASE("a flip mirrors the picture") {
                            plain_batch(images, spec).flip({3})) < 1e-4);
 }
 
+TEST_CASE("a shrunk batch keeps its gray values, its gradients and its layout") {
+  const auto spec = spec_of(48, 48);
+  const auto batch = plain_batch(gradient_images(3, 48), spec);
+  const auto small = shrink(batch, 24);
+  REQUIRE(small.sizes() == at::IntArrayRef({3, 1, 24, 24}));
+  CHECK(small.suggest_memory_format() == at::MemoryFormat::ChannelsLast);
+  // A pixel is the mean of the four it covers, but for the border, where the filter is cut.
+  const auto inner = [](const at::Tensor& x) { return x.slice(2, 2, 22).slice(3, 2, 22); };
+  CHECK(largest_difference(inner(small), inner(at::avg_pool2d(batch, {2, 2}))) < 1e-4);
+  CHECK(largest_difference(shrink(at::full_like(batch, 0.7), 30), at::full({1}, 0.7)) < 1e-5);
+}
+
 TEST_CASE("a sample's picture depends on seed, epoch and its own number, not on its batch") {
   const auto spec = spec_of(48, 44);
   const AugmentOptions options;

@@ -168,4 +168,8 @@ TEST_CASE("a recipe out of range is refused by name and value") {
   o = {};
   o.epochs = 0;
   CHECK_THROWS_WITH(check(o), Catch::Contains("train.epochs"));
+  o = {};
+  o.epochs = 2;
+  o.progressive = {16, 20};
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.progressive: 2 sides leave none of the 2"));
 }

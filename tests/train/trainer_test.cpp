@@ -234,6 +234,41 @@ TEST_CASE("options that do not fit the data are one clear line") {
   CHECK_THROWS_WITH(Trainer(net, data, quick(), {}), Catch::Contains("labels"));
 }
 
+TEST_CASE("earlier parts of the training see smaller pictures, the last part whole ones") {
+  const auto data = faces(60);
+  const auto net = small_net(data);
+  const auto first_epoch = [&](int epochs, std::vector<int> sides) {
+    auto options = quick();
+    options.epochs = epochs;
+    options.sched = "constant";
+    options.progressive = std::move(sides);
+    Trainer trainer(net, data, options, with_mixup());
+    trainer.initialise();
+    trainer.run_epoch();
+    return trainer.checkpoint();
+  };
+  const Checkpoint whole = first_epoch(2, {});
+  CHECK(same_weights(first_epoch(2, {24}), whole));
+  CHECK_FALSE(same_weights(first_epoch(2, {16}), whole));
+  CHECK_FALSE(same_weights(first_epoch(2, {12}), first_epoch(2, {16})));
+  CHECK(same_weights(first_epoch(4, {16, 20}), first_epoch(2, {16})));
+}
+
+TEST_CASE("sides that do not fit the net are refused by name") {
+  const auto data = faces(60);
+  auto options = quick();
+  options.progressive = {16, 28};
+  CHECK_THROWS_WITH(Trainer(small_net(data), data, options, {}),
+                    Catch::Contains("progressive: 28 is not in [8, 24]"));
+  options.progressive = {16};
+  auto dense = tiny();
+  dense.name = "cnn";
+  dense.dense = {8};
+  dense.dense_given = true;
+  CHECK_THROWS_WITH(Trainer(small_net(data, dense), data, options, {}),
+                    Catch::Contains("cnn has dense layers over the pixels"));
+}
+
 TEST_CASE("the order of an epoch is a permutation, and balanced draws give every class its share") {
   const auto data = faces(300);
   const PackedDataset packed(*data.train, 16, "cpu");

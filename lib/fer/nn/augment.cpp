@@ -155,6 +155,13 @@ at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec) {
   return normalise(x.to(at::kFloat).mul_(1.0f / 255.0f), spec);
 }
 
+at::Tensor shrink(const at::Tensor& batch, int side) {
+  const auto small = at::_upsample_bilinear2d_aa(batch, {side, side}, false);
+  auto result =
+      at::empty(small.sizes(), small.options().memory_format(at::MemoryFormat::ChannelsLast));
+  return result.copy_(small);
+}
+
 std::vector<Image> to_images(const at::Tensor& batch, const ModelSpec& spec) {
   auto x = batch.detach().to(at::kCPU, at::kFloat).contiguous();
   x = (x * per_channel(spec.std, x) + per_channel(spec.mean, x)) / spec.scale;

@@ -41,6 +41,9 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
 // The centre crop, as preprocess() does it.
 at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec);
 
+// A batch as it would be at a smaller side: bilinear with antialiasing; channels-last.
+at::Tensor shrink(const at::Tensor& batch, int side);
+
 // Back to 8-bit gray or RGB pictures, to look at.
 std::vector<Image> to_images(const at::Tensor& batch, const ModelSpec& spec);
 

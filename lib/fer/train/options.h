@@ -34,6 +34,9 @@ struct TrainOptions {
       "accuracy";          // accuracy, macro_f1 or loss on validation: picks best.safetensors
   double clip_grad = 0.0;  // largest norm of the gradient; 0: off
   double drop_path = 0.0;  // stochastic depth, see ForwardOptions
+  // Sides of the input in the earlier parts of the training, all parts equally long; the last part
+  // has the net's own side (progressive resizing, Tan & Le 2021). Empty: its own from the start.
+  std::vector<int> progressive;
   // Fine-tuning: see layer_plan.h for the names of layers.
   std::vector<std::string> freeze;    // what does not learn; "backbone": all but the heads
   int unfreeze_at = 0;                // epochs after which the second phase begins; 0: never

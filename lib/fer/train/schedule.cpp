@@ -44,6 +44,10 @@ void check(const TrainOptions& o) {
   fraction("label_smoothing", o.label_smoothing);
   fraction("ema", o.ema);
   fraction("drop_path", o.drop_path);
+  if (static_cast<int>(o.progressive.size()) >= o.epochs) {
+    fail_input(format("train.progressive: %zu sides leave none of the %d epochs to the net's own",
+                      o.progressive.size(), o.epochs));
+  }
   at_least("unfreeze_at", o.unfreeze_at, 0);
   if (o.unfreeze_at >= o.epochs) {
     fail_input(format("train.unfreeze_at: %d leaves nothing of the %d epochs for the second phase",

@@ -35,6 +35,25 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// A net of another input side is the same net only where nothing counts its pixels.
+void check_progressive(const Checkpoint& initial, const TrainOptions& options) {
+  constexpr int kLeast = 8;
+  for (const int side : options.progressive) {
+    if (side < kLeast || side > initial.spec.input_size) {
+      fail_input(format("train.progressive: %d is not in [%d, %d], the input size", side, kLeast,
+                        initial.spec.input_size));
+    }
+  }
+  if (options.progressive.empty()) return;
+  for (const Node& node : initial.graph.nodes()) {
+    if (std::holds_alternative<op::Flatten>(node.operation)) {
+      fail_input("train.progressive: " + initial.spec.architecture +
+                 " has dense layers over the pixels and takes no other input size (" + node.name +
+                 ")");
+    }
+  }
+}
+
 std::vector<std::int64_t> answers(const at::Tensor& logits) {
   const auto best = logits.argmax(1).to(at::kCPU).contiguous();
   const auto* p = best.data_ptr<std::int64_t>();
@@ -191,6 +210,13 @@ struct Trainer::Impl {
     for (std::size_t i = 0; i < from.size(); ++i) to[i].lerp_(from[i], 1.0 - decay);
   }
 
+  // Of this epoch's training pictures; see TrainOptions::progressive.
+  int input_side() const {
+    const auto parts = static_cast<std::int64_t>(options.progressive.size()) + 1;
+    const auto part = static_cast<std::size_t>(epoch * parts / options.epochs);
+    return part < options.progressive.size() ? options.progressive[part] : initial.spec.input_size;
+  }
+
   std::vector<std::int64_t> batch_indices(const std::vector<std::int64_t>& order,
                                           std::int64_t at) const {
     return {order.begin() + at * options.batch_size, order.begin() + (at + 1) * options.batch_size};
@@ -209,6 +235,8 @@ struct Trainer::Impl {
     auto input = train_features.defined() ? rows(train_features, indices)
                                           : augment(train.images(indices), indices, augment_options,
                                                     initial.spec, options.seed, epoch);
+    if (const int side = input_side(); side != initial.spec.input_size && !train_features.defined())
+      input = shrink(input, side);
     const int from = train_features.defined() ? plan.boundary : 0;
     std::vector<at::Tensor> targets;
     for (std::size_t h = 0; h < train.heads(); ++h) targets.push_back(train.targets(h, indices));
@@ -319,6 +347,7 @@ Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const Tra
     fail_input(format("train.batch_size: %d is more than the %lld training images",
                       options.batch_size, static_cast<long long>(data.train->size())));
   }
+  check_progressive(initial, options);
   set_torch_threads(options.threads);
   impl_ = std::make_unique<Impl>(initial, data, options, augment_options);
 }
