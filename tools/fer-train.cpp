@@ -78,7 +78,7 @@ int train(int argc, char** argv) {
   check(flags.train);
   check(flags.augment);
 
-  const OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(flags),
+  OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(flags),
                                        base ? base->spec.crop_margin : 0.0f);
   check_every_class_trains(data);
   describe(data);
@@ -97,6 +97,7 @@ int train(int argc, char** argv) {
     }
     initial.spec.provenance["config"] = options.effective_yaml();
   }
+  add_teachers(flags, data);
   Trainer trainer(initial, data, flags.train, flags.augment);
   trainer.initialise();
   log_info(format("%s: %s parameters, %s; %lld images an epoch", initial.spec.architecture.c_str(),

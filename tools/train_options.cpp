@@ -4,9 +4,12 @@
 
 #include "fer/core/error.h"
 #include "fer/core/log.h"
+#include "fer/core/progress.h"
 #include "fer/core/text.h"
 #include "fer/core/version.h"
 #include "fer/model/pretrained.h"
+#include "fer/nn/runtime.h"
+#include "fer/nn/torch_classifier.h"
 #if FER_HAVE_KERAS
 #include "fer/keras/keras_h5.h"
 #endif
@@ -99,6 +102,10 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--drop-path", "train.drop_path", &t.drop_path, "stochastic depth rate of the last block");
   o.add("--progressive", "train.progressive", &t.progressive,
         "input sides of the earlier, equally long parts of the training, e.g. 28 36");
+  o.add("--teacher", "train.teachers", &f.teachers,
+        "checkpoints whose answers join the labels of the heads they share (distillation)");
+  o.add("--teacher-weight", "train.teacher_weight", &f.teacher.weight,
+        "share of the teachers in a target; the label has the rest");
   o.group("Fine-tuning (layers: stem, stage1, ..., head, or a longer name such as stage3.block1)");
   o.add("--freeze", "train.freeze", &t.freeze,
         "layers that do not learn; backbone: all but the head");
@@ -287,6 +294,21 @@ Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
                   {"val_images", data.val->size()}};
   if (!f.pretrained.empty()) s.provenance["pretrained"] = f.pretrained;
   return c;
+}
+
+void add_teachers(const TrainFlags& f, OpenedDataset& data) {
+  if (f.teachers.empty()) return;
+  set_torch_threads(f.train.threads);
+  const std::string device = resolve_device(f.train.device);
+  std::vector<std::unique_ptr<Classifier>> teachers;
+  for (const std::string& file : f.teachers) {
+    teachers.push_back(make_torch_classifier(load_checkpoint(file),
+                                             {device, resolve_bf16(f.train.amp, device), false}));
+  }
+  Progress progress("teachers", data.train->size(), "images");
+  TeacherOptions options = f.teacher;
+  options.progress = [&](std::int64_t done) { progress.update(done); };
+  data.train = with_teachers(data.train, teachers, options);
 }
 
 std::string list_of_pretrained() {

@@ -9,6 +9,7 @@
 #include "fer/model/checkpoint.h"
 #include "fer/nn/augment.h"
 #include "fer/train/options.h"
+#include "fer/train/teacher.h"
 #include "options.h"
 
 namespace fer::tools {
@@ -22,6 +23,8 @@ struct TrainFlags {
   bool list_pretrained = false;
   std::vector<std::string> rates;  // "stage1=0.1"
   std::string mix;                 // a head made of others: six=0.3*fer2013+0.7*ferplus
+  std::vector<std::string> teachers;  // checkpoints whose answers join the labels
+  TeacherOptions teacher;
   TrainOptions train;
   AugmentOptions augment;
   std::string project = "runs/train";
@@ -49,6 +52,8 @@ std::vector<HeadLabels> heads_for_summary(const DataFlags& flags);
 Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data,
                               const std::string& config,
                               const std::optional<Checkpoint>& base = {});
+// Blends what the teachers say of the training pictures into their targets; nothing without any.
+void add_teachers(const TrainFlags& flags, OpenedDataset& data);
 // Files that --pretrained reads, where they are published, size and checksum.
 std::string list_of_pretrained();
 

@@ -170,6 +170,30 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a net learns from teachers, and a run that they teach resumes to the same numbers") {
+  const TemporaryFolder scratch;
+  const std::string args = kSmall + " --epochs 3";
+  REQUIRE(run_shell(kTrain + args + " --name teacher", scratch.path()).exit_code == 0);
+  const std::string taught =
+      kTrain + args + " --seed 1 --teacher runs/train/teacher/weights/best.safetensors";
+  const auto whole = run_shell(taught + " --name whole", scratch.path());
+  INFO(whole.err);
+  REQUIRE(whole.exit_code == 0);
+  CHECK_THAT(whole.err, Catch::Contains("teachers: 240/240 images"));
+  const auto wanted = csv_without_time(scratch / "runs/train/whole/results.csv");
+  REQUIRE(run_shell(kTrain + args + " --seed 1 --name untaught", scratch.path()).exit_code == 0);
+  CHECK(csv_without_time(scratch / "runs/train/untaught/results.csv") != wanted);
+
+  const auto stopped = run_shell(
+      taught +
+          " --name parts & pid=$!; until grep -q '^1,' runs/train/parts/results.csv 2>/dev/null; "
+          "do sleep .05; done; kill -INT $pid; wait $pid",
+      scratch.path());
+  REQUIRE(stopped.exit_code == 130);
+  REQUIRE(run_shell(kTrain + " --resume", scratch.path()).exit_code == 0);
+  CHECK(csv_without_time(scratch / "runs/train/parts/results.csv") == wanted);
+}
+
 TEST_CASE("a summary lists layers, shapes, parameters and FLOPs") {
   const TemporaryFolder scratch;
   const auto result =
@@ -245,6 +269,8 @@ TEST_CASE("bad input is one clear line and exit code 2, and nothing is written")
       {"extra", "extra"},
       {"--name a/b", "a/b"},
       {"--rotation 500", "augment.rotation"},
+      {"--data synthetic:300 --progressive 100", "train.progressive: 100"},
+      {"--data synthetic:300 --teacher nowhere.safetensors", "nowhere.safetensors"},
       {"--heads fer2013", "labels:targets"},
   };
   for (const Case& c : cases) {
