@@ -133,6 +133,7 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--contrast", "augment.contrast", &a.contrast, "factor in 1 -+ contrast");
   o.add("--gamma", "augment.gamma", &a.gamma, "exponent of the gray values in e^-gamma .. e^gamma");
   o.add("--sharpness", "augment.sharpness", &a.sharpness, "blurred to sharpened, both ways");
+  o.add("--jpeg", "augment.jpeg", &a.jpeg, "probability of JPEG's loss, quality 15 to 75");
   o.add("--erasing", "augment.erasing", &a.erasing, "probability of an erased rectangle");
   o.add("--erasing-area", "augment.erasing_area", &a.erasing_area,
         "its largest share of the picture");

@@ -20,7 +20,7 @@ ModelSpec spec_of(int resize, int input) {
 AugmentOptions nothing() {
   AugmentOptions o;
   o.flip = o.rotation = o.zoom = o.shift = o.brightness = o.contrast = o.gamma = o.sharpness =
-      o.erasing = o.mixup = 0;
+      o.jpeg = o.erasing = o.mixup = 0;
   return o;
 }
 
@@ -65,6 +65,35 @@ TEST_CASE("a flip mirrors the picture") {
   options.flip = 1.0;
   CHECK(largest_difference(augment(images, kIndices, options, spec, 1, 0),
                            plain_batch(images, spec).flip({3})) < 1e-4);
+}
+
+TEST_CASE("JPEG's loss takes the finest weak detail and leaves what is flat or coarse") {
+  auto options = nothing();
+  options.jpeg = 1.0;
+  const auto spec = spec_of(44, 44);  // no whole number of blocks
+  const auto indices = kIndices;
+  const auto gray_levels = [](const at::Tensor& batch) { return (batch * 0.25 + 0.5) * 255.0; };
+  // A checkerboard of 2 gray levels about 101 is gone; at 120 levels it stays.
+  const auto one = at::arange(44, at::kInt);
+  const auto board = (one.view({1, 1, 44, 1}) + one.view({1, 1, 1, 44})).remainder(2);
+  const auto weak = (board * 2 + 100).to(at::kByte).expand({3, 1, 44, 44}).contiguous();
+  const auto strong = (board * 120 + 40).to(at::kByte).expand({3, 1, 44, 44}).contiguous();
+  const auto flattened = gray_levels(augment(weak, indices, options, spec, 1, 0));
+  CHECK(flattened.std().item<double>() < 3);  // each picture has its own, rounded, gray
+  for (int i = 0; i < 3; ++i) {
+    const auto inner = flattened[i].slice(1, 0, 40).slice(2, 0, 40);
+    CHECK((inner.max() - inner.min()).item<double>() < 0.01);
+    CHECK(inner.mean().item<double>() == Approx(101).margin(4));
+  }
+  CHECK(gray_levels(augment(strong, indices, options, spec, 1, 0)).std().item<double>() > 40);
+  // A smooth picture is hardly changed, but changed.
+  const auto smooth = gradient_images(3, 44).div(2, "floor").to(at::kByte);
+  const auto difference = (gray_levels(augment(smooth, indices, options, spec, 1, 0)) -
+                           gray_levels(plain_batch(smooth, spec)))
+                              .abs();
+  CHECK(difference.max().item<double>() < 30);
+  CHECK(difference.mean().item<double>() > 0.05);
+  CHECK(difference.mean().item<double>() < 5);
 }
 
 TEST_CASE("a shrunk batch keeps its gray values, its gradients and its layout") {

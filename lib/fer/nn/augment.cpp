@@ -39,6 +39,7 @@ struct Draw {
   double angle, zoom, dx, dy, brightness, contrast;
   double erase_x = 0, erase_y = 0, erase_w = 0, erase_h = 0, erase_value = 0;
   double gamma, sharpness;
+  double jpeg = 0;  // factor of the quantisation table; 0: none
 };
 
 Draw draw(const AugmentOptions& o, const ModelSpec& spec, Rng rng) {
@@ -63,6 +64,10 @@ Draw draw(const AugmentOptions& o, const ModelSpec& spec, Rng rng) {
   }
   d.gamma = std::exp(rng.uniform(-o.gamma, o.gamma));
   d.sharpness = rng.uniform(-o.sharpness, o.sharpness);
+  if (rng.uniform() < o.jpeg) {
+    const double quality = rng.uniform(15.0, 75.0);  // libjpeg's scale
+    d.jpeg = quality < 50 ? 50.0 / quality : 2.0 - quality / 50.0;
+  }
   return d;
 }
 
@@ -71,6 +76,44 @@ at::Tensor blurred(const at::Tensor& x) {
   const auto taps = at::tensor({1.0f, 4.0f, 6.0f, 4.0f, 1.0f}, x.options()) / 16.0f;
   const auto rows = at::conv2d(at::replication_pad2d(x, {2, 2, 2, 2}), taps.view({1, 1, 5, 1}));
   return at::conv2d(rows, taps.view({1, 1, 1, 5}));
+}
+
+// What JPEG leaves of x, [N, 1, H, W] in [0, 1]: blocks of 8x8 as cosines, rounded to multiples of the
+// luminance table of ITU-T T.81, annex K.1, times `factors`, one a picture.
+at::Tensor jpeg_lossy(const at::Tensor& x, const at::Tensor& factors) {
+  constexpr std::int64_t kSide = 8;
+  static constexpr float kTable[kSide * kSide] = {
+      16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,
+      14, 13, 16, 24, 40,  57,  69,  56,  14, 17, 22, 29, 51,  87,  80,  62,
+      18, 22, 37, 56, 68,  109, 103, 77,  24, 35, 55, 64, 81,  104, 113, 92,
+      49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99};
+  std::vector<float> cosines(kSide * kSide);  // [pixel][frequency]
+  for (std::int64_t pixel = 0; pixel < kSide; ++pixel) {
+    for (std::int64_t f = 0; f < kSide; ++f) {
+      const double scale = std::sqrt((f == 0 ? 1.0 : 2.0) / kSide);
+      cosines[pixel * kSide + f] = static_cast<float>(
+          scale * std::cos(std::numbers::pi * (static_cast<double>(pixel) + 0.5) *
+                           static_cast<double>(f) / kSide));
+    }
+  }
+  const auto transform = at::tensor(cosines, x.options()).view({kSide, kSide});
+  const std::int64_t n = x.size(0), height = x.size(2), width = x.size(3);
+  const std::int64_t down = (height + kSide - 1) / kSide, across = (width + kSide - 1) / kSide;
+  const auto whole = at::replication_pad2d(x * 255.0f - 128.0f,
+                                           {0, across * kSide - width, 0, down * kSide - height});
+  // [N, down, row, across, column] -> blocks [N, down, across, row, column]
+  const auto blocks = whole.view({n, down, kSide, across, kSide}).permute({0, 1, 3, 2, 4});
+  const auto both_ways = [](const at::Tensor& b, const at::Tensor& matrix) {
+    return at::matmul(at::matmul(b, matrix).transpose(-1, -2), matrix).transpose(-1, -2);
+  };
+  const auto step = at::from_blob(const_cast<float*>(kTable), {kSide, kSide}).to(x.device()) *
+                    factors.view({n, 1, 1, 1, 1});
+  const auto coarse = (both_ways(blocks, transform) / step).round_() * step;
+  const auto pixels = both_ways(coarse, transform.t()).permute({0, 1, 3, 2, 4});
+  return ((pixels.reshape({n, 1, down * kSide, across * kSide}) + 128.0f) / 255.0f)
+      .slice(2, 0, height)
+      .slice(3, 0, width)
+      .clamp(0.0, 1.0);
 }
 
 }  // namespace
@@ -84,6 +127,7 @@ void check(const AugmentOptions& o) {
   in_range("contrast", o.contrast, 0, 1);
   in_range("gamma", o.gamma, 0, 3);
   in_range("sharpness", o.sharpness, 0, 5);
+  in_range("jpeg", o.jpeg, 0, 1);
   in_range("erasing", o.erasing, 0, 1);
   in_range("erasing_area", o.erasing_area, 0, 1);
   in_range("mixup", o.mixup, 0, 10);
@@ -99,6 +143,8 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   // value, gamma, sharpness.
   constexpr int kColumns = 15;
   auto table = at::empty({n, kColumns}, at::kFloat);
+  std::vector<std::int64_t> lossy;  // pictures that went through JPEG
+  std::vector<float> lossy_factors;
   float* row = table.data_ptr<float>();
   for (std::int64_t i = 0; i < n; ++i, row += kColumns) {
     const Draw d =
@@ -123,6 +169,10 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
                                      d.gamma,
                                      d.sharpness};
     std::copy(std::begin(values), std::end(values), row);
+    if (d.jpeg > 0) {
+      lossy.push_back(i);
+      lossy_factors.push_back(static_cast<float>(d.jpeg));
+    }
   }
   const auto device = images.device();
   table = table.to(device);
@@ -138,6 +188,11 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   if (options.gamma > 0) x = x.pow(column(13));
   const auto mean = x.mean({1, 2, 3}, true);
   x = ((x - mean) * column(7) + mean + column(6)).clamp_(0.0, 1.0);
+  if (!lossy.empty()) {
+    const auto rows = at::tensor(lossy, x.options().dtype(at::kLong));
+    const auto factors = at::tensor(lossy_factors, x.options());
+    x.index_copy_(0, rows, jpeg_lossy(x.index_select(0, rows), factors));
+  }
   if (options.erasing > 0) {
     const auto centre = (at::arange(side, x.options()) + 0.5f) / static_cast<float>(side);
     const auto xs = centre.view({1, 1, 1, side}), ys = centre.view({1, 1, side, 1});

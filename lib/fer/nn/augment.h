@@ -26,6 +26,7 @@ struct AugmentOptions {
   // Light and focus of other cameras, for nets that meet them.
   double gamma = 0.0;      // exponent e^g of the gray values, g uniform in [-gamma, gamma]
   double sharpness = 0.0;  // factor s of x + s (x - blurred x), uniform in [-s, s]: below 0 blurs
+  double jpeg = 0.0;  // probability of JPEG's loss (its luminance table, quality 15 to 75)
   double erasing = 0.25;   // probability of one erased rectangle (Zhong et al. 2020)
   double erasing_area = 0.15;  // its largest share of the picture; the smallest is .02
   double mixup = 0.2;          // alpha of the Beta distribution (Zhang et al. 2018); 0: off
