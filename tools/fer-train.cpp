@@ -79,7 +79,7 @@ int train(int argc, char** argv) {
   check(flags.augment);
 
   OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(flags),
-                                       base ? base->spec.crop_margin : 0.0f);
+                                 base ? base->spec.crop_margin : 0.0f);
   check_every_class_trains(data);
   describe(data);
   Checkpoint initial;

@@ -24,8 +24,9 @@ AugmentOptions nothing() {
   return o;
 }
 
-at::Tensor gradient_images(std::int64_t n, std::int64_t side) {
-  const auto row = at::arange(side, at::kFloat) * 4;
+// slope 2 stays below white, 4 goes on at black.
+at::Tensor gradient_images(std::int64_t n, std::int64_t side, int slope = 4) {
+  const auto row = at::arange(side, at::kFloat) * slope;
   return (row.view({1, 1, 1, side}) + row.view({1, 1, side, 1}) * 0.5)
       .expand({n, 1, side, side})
       .to(at::kByte)
@@ -71,24 +72,23 @@ TEST_CASE("JPEG's loss takes the finest weak detail and leaves what is flat or c
   auto options = nothing();
   options.jpeg = 1.0;
   const auto spec = spec_of(44, 44);  // no whole number of blocks
-  const auto indices = kIndices;
   const auto gray_levels = [](const at::Tensor& batch) { return (batch * 0.25 + 0.5) * 255.0; };
   // A checkerboard of 2 gray levels about 101 is gone; at 120 levels it stays.
   const auto one = at::arange(44, at::kInt);
   const auto board = (one.view({1, 1, 44, 1}) + one.view({1, 1, 1, 44})).remainder(2);
   const auto weak = (board * 2 + 100).to(at::kByte).expand({3, 1, 44, 44}).contiguous();
   const auto strong = (board * 120 + 40).to(at::kByte).expand({3, 1, 44, 44}).contiguous();
-  const auto flattened = gray_levels(augment(weak, indices, options, spec, 1, 0));
+  const auto flattened = gray_levels(augment(weak, kIndices, options, spec, 1, 0));
   CHECK(flattened.std().item<double>() < 3);  // each picture has its own, rounded, gray
   for (int i = 0; i < 3; ++i) {
     const auto inner = flattened[i].slice(1, 0, 40).slice(2, 0, 40);
     CHECK((inner.max() - inner.min()).item<double>() < 0.01);
     CHECK(inner.mean().item<double>() == Approx(101).margin(4));
   }
-  CHECK(gray_levels(augment(strong, indices, options, spec, 1, 0)).std().item<double>() > 40);
+  CHECK(gray_levels(augment(strong, kIndices, options, spec, 1, 0)).std().item<double>() > 40);
   // A smooth picture is hardly changed, but changed.
-  const auto smooth = gradient_images(3, 44).div(2, "floor").to(at::kByte);
-  const auto difference = (gray_levels(augment(smooth, indices, options, spec, 1, 0)) -
+  const auto smooth = gradient_images(3, 44, 2);
+  const auto difference = (gray_levels(augment(smooth, kIndices, options, spec, 1, 0)) -
                            gray_levels(plain_batch(smooth, spec)))
                               .abs();
   CHECK(difference.max().item<double>() < 30);
@@ -98,8 +98,7 @@ TEST_CASE("JPEG's loss takes the finest weak detail and leaves what is flat or c
 
 TEST_CASE("a shrunk batch keeps its gray values, its gradients and its layout") {
   const auto spec = spec_of(48, 48);
-  // Halved, for the gradient of 48 px to stay below white.
-  const auto batch = plain_batch(gradient_images(3, 48).div(2, "floor").to(at::kByte), spec);
+  const auto batch = plain_batch(gradient_images(3, 48, 2), spec);
   const auto small = shrink(batch, 24);
   REQUIRE(small.sizes() == at::IntArrayRef({3, 1, 24, 24}));
   CHECK(small.suggest_memory_format() == at::MemoryFormat::ChannelsLast);

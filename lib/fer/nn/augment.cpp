@@ -78,8 +78,8 @@ at::Tensor blurred(const at::Tensor& x) {
   return at::conv2d(rows, taps.view({1, 1, 1, 5}));
 }
 
-// What JPEG leaves of x, [N, 1, H, W] in [0, 1]: blocks of 8x8 as cosines, rounded to multiples of the
-// luminance table of ITU-T T.81, annex K.1, times `factors`, one a picture.
+// What JPEG leaves of x, [N, 1, H, W] in [0, 1]: blocks of 8x8 as cosines, rounded to multiples of
+// the luminance table of ITU-T T.81, annex K.1, times `factors`, one a picture.
 at::Tensor jpeg_lossy(const at::Tensor& x, const at::Tensor& factors) {
   constexpr std::int64_t kSide = 8;
   static constexpr float kTable[kSide * kSide] = {
