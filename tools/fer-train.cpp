@@ -77,6 +77,7 @@ int train(int argc, char** argv) {
   apply_rates(flags);
   check(flags.train);
   check(flags.augment);
+  check(flags.teacher);
 
   OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(flags),
                                  base ? base->spec.crop_margin : 0.0f);

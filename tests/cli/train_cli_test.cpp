@@ -172,7 +172,7 @@ TEST_CASE(
 
 TEST_CASE("a net learns from teachers, and a run that they teach resumes to the same numbers") {
   const TemporaryFolder scratch;
-  const std::string args = kSmall + " --epochs 3";
+  const std::string args = kSmall + " --epochs 6";
   REQUIRE(run_shell(kTrain + args + " --name teacher", scratch.path()).exit_code == 0);
   const std::string taught =
       kTrain + args + " --seed 1 --teacher runs/train/teacher/weights/best.safetensors";
@@ -270,6 +270,7 @@ TEST_CASE("bad input is one clear line and exit code 2, and nothing is written")
       {"--name a/b", "a/b"},
       {"--rotation 500", "augment.rotation"},
       {"--data synthetic:300 --progressive 100", "train.progressive: 100"},
+      {"--teacher-weight 2", "train.teacher_weight: 2"},
       {"--data synthetic:300 --teacher nowhere.safetensors", "nowhere.safetensors"},
       {"--heads fer2013", "labels:targets"},
   };

@@ -51,11 +51,15 @@ std::vector<bool> teachers_of(const HeadLabels& head,
 
 }  // namespace
 
+void check(const TeacherOptions& options) {
+  if (!(options.weight > 0 && options.weight <= 1))
+    fail_input(format("train.teacher_weight: %g is not in (0, 1]", options.weight));
+}
+
 std::shared_ptr<const Dataset> with_teachers(
     std::shared_ptr<const Dataset> data, const std::vector<std::unique_ptr<Classifier>>& teachers,
     const TeacherOptions& options) {
-  if (!(options.weight > 0 && options.weight <= 1))
-    fail_input(format("train.teacher_weight: %g is not in (0, 1]", options.weight));
+  check(options);
   const std::size_t heads = data->heads().size();
   std::vector<std::vector<bool>> asked;      // [head][teacher]
   std::vector<std::vector<Target>> targets;  // [head][sample]

@@ -17,6 +17,9 @@ struct TeacherOptions {
   std::function<void(std::int64_t)> progress = [](std::int64_t) {};  // pictures answered so far
 };
 
+// Throws kInput naming the option and the value.
+void check(const TeacherOptions& options);
+
 // `data` with the targets of every head that a teacher has by the same name: (1 - weight) * target
 // + weight * the teachers' mean probabilities of the picture and its mirror image, at their
 // temperatures. Samples without an answer for a head stay without one, and labels, against which
