@@ -128,10 +128,10 @@ TEST_CASE("the threshold for uncertain is the lowest that gives the wanted accur
   CHECK_FALSE(uncertain_threshold(make_predictions({"a", "b"}, few), 0.9));
 }
 
-TEST_CASE("a head's spec is calibrated in its own labels, a mixed head in its threshold alone") {
+TEST_CASE("a head's spec is calibrated in its own labels, a mixed head by itself") {
   ModelSpec spec;
   spec.heads = {{"one", {"a", "b", "c"}, 1.5f, 0.0f}, {"two", {"x", "y"}, 1.0f, 0.0f}};
-  spec.mixed_heads = {{"mix", {"a", "b", "c"}, {{"one", 1.0f}}, 0.0f}};
+  spec.mixed_heads = {{"mix", {"a", "b", "c"}, {{"one", 1.0f}}, 0.5f, 0.0f}};
   const Predictions sharp = test::calibrated_predictions({"a", "b", "c"}, 6000, 8, 2.0);
   const ModelSpec fitted = calibrated(spec, "one", sharp, 0.9);
   CHECK(fitted.heads[0].temperature == Approx(3.0).epsilon(0.06));
@@ -146,7 +146,8 @@ TEST_CASE("a head's spec is calibrated in its own labels, a mixed head in its th
 
   const ModelSpec mixed = calibrated(spec, "mix", sharp, 0.9);
   CHECK(mixed.heads == spec.heads);
-  CHECK(coverage_at(sharp, mixed.mixed_heads[0].uncertain_below).accuracy >= 0.9);
+  CHECK(mixed.mixed_heads[0].temperature == Approx(1.0).epsilon(0.06));
+  CHECK(mixed.mixed_heads[0].uncertain_below == threshold);
   // All answers are that good, or none.
   CHECK(calibrated(spec, "one", sharp, 0.05).heads[0].uncertain_below == 0);
   CHECK_THROWS_WITH(calibrated(spec, "two", sharp, 0.9), Catch::Contains("x, y"));

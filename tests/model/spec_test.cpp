@@ -23,7 +23,8 @@ ModelSpec two_heads() {
   spec.crop_margin = 0.1f;
   spec.heads = {{"fer2013", {"angry", "disgusted", "happy"}, 1.0f, 0.25f},
                 {"ferplus", {"happy", "angry", "sad"}, 2.0f, 0.0f}};
-  spec.mixed_heads = {{"mean", {"angry", "happy"}, {{"fer2013", 1.0f}, {"ferplus", 3.0f}}, 0.5f}};
+  spec.mixed_heads = {
+      {"mean", {"angry", "happy"}, {{"fer2013", 1.0f}, {"ferplus", 3.0f}}, 2.0f, 0.5f}};
   spec.default_head = "mean";
   spec.data_fingerprint = "00c0ffee";
   spec.provenance = {{"epoch", 3}, {"metrics", {{"accuracy", 0.7}}}};
@@ -151,6 +152,11 @@ TEST_CASE("a spec with anything unknown, missing or out of range is refused") {
     value = to_json(two_heads());
     value["mixed_heads"][0]["parts"][0]["weight"] = -1;
     CHECK_THAT(refusal(value), Contains("weight of fer2013 -1"));
+    value = to_json(two_heads());
+    value["mixed_heads"][0]["temperature"] = 0;
+    CHECK_THAT(refusal(value), Contains("temperature of mean 0"));
+    value["mixed_heads"][0].erase("temperature");  // files from before mixed heads had one
+    CHECK(spec_from_json(value).mixed_heads[0].temperature == 1.0f);
   }
 }
 
@@ -191,6 +197,9 @@ TEST_CASE("heads are found by name, mixed ones too") {
   CHECK_THROWS_WITH(spec.head("x"), Contains("there are fer2013, ferplus"));
   CHECK(labels_of(spec, "mean") == LabelList{"angry", "happy"});
   CHECK(labels_of(spec, "fer2013").size() == 3);
+  CHECK(temperature(spec, "mean") == 2.0f);
+  CHECK(temperature(spec, "fer2013") == spec.heads[0].temperature);
+  CHECK_THROWS_AS(temperature(spec, "x"), Error);
   CHECK(uncertain_below(spec, "mean") == 0.5f);
   CHECK(uncertain_below(spec, "fer2013") == 0.25f);
   CHECK_THROWS_WITH(labels_of(spec, "x"), Contains("there are fer2013, ferplus, mean"));
@@ -271,9 +280,10 @@ TEST_CASE("logits become probabilities a head, mixed heads included") {
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].at("fer2013")[1] == Approx(0.3));
   CHECK(rows[0].at("ferplus")[2] == Approx(0.5));
-  // angry 1 * .5 + 3 * .1 = .8; happy 1 * .2 + 3 * .4 = 1.4
-  CHECK(rows[0].at("mean")[0] == Approx(0.8 / 2.2));
-  CHECK(rows[0].at("mean")[1] == Approx(1.4 / 2.2));
+  // angry 1 * .5 + 3 * .1 = .8; happy 1 * .2 + 3 * .4 = 1.4; temperature 2: their square roots
+  const double angry = std::sqrt(0.8), happy = std::sqrt(1.4);
+  CHECK(rows[0].at("mean")[0] == Approx(angry / (angry + happy)));
+  CHECK(rows[0].at("mean")[1] == Approx(happy / (angry + happy)));
 
   // Both heads certain of what the mixed one does not know.
   const std::map<std::string, HostTensor> elsewhere = {

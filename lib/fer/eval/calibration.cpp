@@ -159,19 +159,18 @@ ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions&
     fail_input("head '" + head + "' can only be calibrated in its own labels, " +
                join(labels_of(spec, head), ", "));
   }
-  const auto threshold = [&](const Predictions& answers) {
-    const auto point = uncertain_threshold(answers, wanted_accuracy);
-    return point && point->coverage < 1 ? static_cast<float>(point->threshold) : 0.0f;
+  const double factor = fit_temperature(predictions);
+  const auto point = uncertain_threshold(apply_temperature(predictions, factor), wanted_accuracy);
+  const auto calibrate = [&](auto& heads) {
+    for (auto& candidate : heads) {
+      if (candidate.name != head) continue;
+      candidate.temperature = static_cast<float>(candidate.temperature * factor);
+      candidate.uncertain_below =
+          point && point->coverage < 1 ? static_cast<float>(point->threshold) : 0.0f;
+    }
   };
-  if (const auto own = std::ranges::find(spec.heads, head, &HeadSpec::name);
-      own != spec.heads.end()) {
-    const double factor = fit_temperature(predictions);
-    own->temperature = static_cast<float>(own->temperature * factor);
-    own->uncertain_below = threshold(apply_temperature(predictions, factor));
-  } else {
-    std::ranges::find(spec.mixed_heads, head, &MixedHeadSpec::name)->uncertain_below =
-        threshold(predictions);
-  }
+  calibrate(spec.heads);
+  calibrate(spec.mixed_heads);
   return spec;
 }
 

@@ -48,10 +48,10 @@ std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::s
 std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
                                                  double wanted_accuracy);
 
-// The spec with `head` calibrated on predictions that were made with it, in all of its labels: the
-// temperature of a head of the net (a mixed head has none of its own), and the threshold from which
-// on at least `wanted_accuracy` of the answers are right; 0 where all answers are that good, or
-// none.
+// The spec with `head` calibrated on predictions that were made with it, in all of its labels: its
+// temperature, and the threshold from which on at least `wanted_accuracy` of the answers are right;
+// 0 where all answers are that good, or none. The temperature of a part counts in a mixed head:
+// calibrate the parts first.
 ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions& predictions,
                      double wanted_accuracy);
 

@@ -151,6 +151,8 @@ const json& JsonReader::object(const std::string& key) {
   return value;
 }
 
+bool JsonReader::has(const std::string& key) const { return json_.contains(key); }
+
 void JsonReader::finish() const {
   for (const auto& [key, value] : json_.items()) {
     if (!taken_.contains(key)) fail_input(place_ + ": unknown key " + quote(key));

@@ -32,6 +32,7 @@ class JsonReader {
   std::vector<std::string> texts(const std::string& key);
   const nlohmann::json& array(const std::string& key);
   const nlohmann::json& object(const std::string& key);
+  bool has(const std::string& key) const;  // for keys that older files lack
   void finish() const;
 
   const std::string& place() const { return place_; }

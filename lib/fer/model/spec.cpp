@@ -45,6 +45,7 @@ void check_labels(const std::string& head, const LabelList& labels) {
 }
 
 void check_mixed_head(const ModelSpec& spec, const MixedHeadSpec& mixed) {
+  check_range("temperature of " + mixed.name, mixed.temperature, 1e-3f, 1e3f);
   check_range("uncertain_below of " + mixed.name, mixed.uncertain_below, 0, 1);
   if (mixed.parts.empty()) fail_input("spec: mixed head '" + mixed.name + "' has no parts");
   for (const auto& [part, weight] : mixed.parts) {
@@ -144,13 +145,13 @@ std::vector<float> mixed_probabilities(const ModelSpec& spec, const MixedHeadSpe
       sums[i] += double{weight} * probabilities[index];
     }
   }
+  const double largest = *std::ranges::max_element(sums);
+  // Nothing for any of these labels, when the parts are certain of others: no preference.
+  if (largest <= 0) return std::vector<float>(sums.size(), 1.0f / static_cast<float>(sums.size()));
+  for (double& sum : sums) sum = std::pow(sum / largest, 1.0 / mixed.temperature);
   const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
   std::vector<float> result;
-  for (const double sum : sums) {
-    // Nothing for any of these labels, when the parts are certain of others: no preference.
-    result.push_back(
-        static_cast<float>(total > 0 ? sum / total : 1.0 / static_cast<double>(sums.size())));
-  }
+  for (const double sum : sums) result.push_back(static_cast<float>(sum / total));
   return result;
 }
 
@@ -180,6 +181,7 @@ json to_json(const ModelSpec& spec) {
     mixed_heads.push_back({{"name", mixed.name},
                            {"labels", mixed.labels},
                            {"parts", parts},
+                           {"temperature", shortest_decimal(mixed.temperature)},
                            {"uncertain_below", shortest_decimal(mixed.uncertain_below)}});
   }
   return {{"architecture", spec.architecture},
@@ -216,8 +218,11 @@ ModelSpec spec_from_json(const json& value) {
   }
   for (const json& entry : reader.array("mixed_heads")) {
     JsonReader mixed(entry, "spec mixed head " + std::to_string(spec.mixed_heads.size()));
-    MixedHeadSpec head{
-        mixed.text("name"), mixed.texts("labels"), {}, mixed.number("uncertain_below")};
+    MixedHeadSpec head{mixed.text("name"),
+                       mixed.texts("labels"),
+                       {},
+                       mixed.has("temperature") ? mixed.number("temperature") : 1.0f,
+                       mixed.number("uncertain_below")};
     for (const json& item : mixed.array("parts")) {
       JsonReader part(item, mixed.place() + " part " + std::to_string(head.parts.size()));
       head.parts.emplace_back(part.text("head"), part.number("weight"));
@@ -326,6 +331,12 @@ std::vector<Probabilities> to_probabilities(const ModelSpec& spec,
 const LabelList& labels_of(const ModelSpec& spec, const std::string& head) {
   if (const auto* found = find_head(spec.heads, head)) return found->labels;
   if (const auto* found = find_head(spec.mixed_heads, head)) return found->labels;
+  fail_unknown_head(head, head_names(spec));
+}
+
+float temperature(const ModelSpec& spec, const std::string& head) {
+  if (const auto* found = find_head(spec.heads, head)) return found->temperature;
+  if (const auto* found = find_head(spec.mixed_heads, head)) return found->temperature;
   fail_unknown_head(head, head_names(spec));
 }
 

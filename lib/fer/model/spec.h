@@ -21,12 +21,13 @@ struct HeadSpec {
   bool operator==(const HeadSpec&) const = default;
 };
 
-// A head made of others: probability of a label = sum of weight * that head's probability of the
-// label, over the labels of this list alone, normalised to 1.
+// A head made of others: probability of a label = (sum of weight * that head's probability of the
+// label) ^ (1 / temperature), over the labels of this list alone, normalised to 1.
 struct MixedHeadSpec {
   std::string name;
   LabelList labels;
   std::vector<std::pair<std::string, float>> parts;  // (head, weight)
+  float temperature = 1.0f;  // its own: a mean of calibrated heads is less sure than it is right
   float uncertain_below = 0.0f;
   bool operator==(const MixedHeadSpec&) const = default;
 };
@@ -79,6 +80,7 @@ std::vector<Probabilities> to_probabilities(const ModelSpec& spec,
                                             const std::map<std::string, HostTensor>& logits);
 // Labels of a head or mixed head.
 const LabelList& labels_of(const ModelSpec& spec, const std::string& head);
+float temperature(const ModelSpec& spec, const std::string& head);
 float uncertain_below(const ModelSpec& spec, const std::string& head);
 
 }  // namespace fer
