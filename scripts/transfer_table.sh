@@ -5,9 +5,10 @@
 # same pictures; say so beside the figures).
 #
 # Usage: scripts/transfer_table.sh BASE.safetensors fer2013.csv OUT [N...]     N: 25 50 100 400
-# Writes OUT/transfer.csv (images,start,seed,accuracy,macro_f1,seconds), OUT/transfer.md and OUT/transfer.png. What
-# stands in the csv is not measured again. The last epoch's weights count: nothing is chosen on PublicTest. SEEDS,
-# EPOCHS, THREADS and BIN (the folder of the programs) may be set; two of it may work side by side on other SEEDS.
+# Writes OUT/transfer.csv (images,start,seed,accuracy,macro_f1,seconds), OUT/transfer.md and OUT/transfer.png of all that
+# stands in the csv; what stands there is not measured again. Seconds are those that fer-train took. The last epoch's
+# weights count: nothing is chosen on PublicTest. SEEDS, EPOCHS (40), THREADS (all cores) and BIN (the folder of the
+# programs) may be set; two of it may work side by side on other SEEDS.
 set -euo pipefail
 
 [ $# -ge 3 ] || { sed -n '2,12p' "$0" | cut -c3-; exit 2; }
@@ -50,11 +51,15 @@ for images in "$@"; do
 done
 
 awk -F, '
-  NR > 1 { k = $1 SUBSEP $2; n[k]++; sum[k] += $4; if (!(k in low) || $4 < low[k]) low[k] = $4
+  NR > 1 { k = $1 SUBSEP $2; n[k]++; sum[k] += $4; time[k] += $6; if (!(k in low) || $4 < low[k]) low[k] = $4
            if ($4 > high[k]) high[k] = $4; if (!($1 in known)) { known[$1]; order[++count] = $1 } }
   function cell(i, s) { k = i SUBSEP s; return n[k] ? sprintf("%.3f (%.3f to %.3f)", sum[k] / n[k], low[k], high[k]) : "" }
-  END { print "| images a class | from scratch | fine-tuned |\n|---|---|---|"
-        for (i = 1; i <= count; ++i) print "| " order[i] " | " cell(order[i], "scratch") " | " cell(order[i], "finetuned") " |" }
+  function mean_time(i, s) { k = i SUBSEP s; return n[k] ? sprintf("%.0f", time[k] / n[k]) : "-" }
+  END { print "| images a class | from scratch | fine-tuned | seconds |\n|---|---|---|---|"
+        for (i = 1; i <= count; ++i) {
+          o = order[i]
+          print "| " o " | " cell(o, "scratch") " | " cell(o, "finetuned") " | " mean_time(o, "scratch") " and " mean_time(o, "finetuned") " |"
+        } }
 ' "$csv" | tee "$out/transfer.md"
 
 gnuplot <<PLOT
@@ -64,7 +69,7 @@ set title "FER2013, PublicTest: mean of the seeds, bars from the least to the be
 set logscale x 2
 set xlabel "images a class"
 set ylabel "accuracy"
-set xtics ($(printf '%s, ' "$@" | sed 's/, $//'))
+set xtics ($(awk -F, 'NR > 1 { print $1 }' "$csv" | sort -nu | paste -sd,))
 set xrange [*:*]
 set offsets graph 0.05, graph 0.05, graph 0.1, graph 0.05
 set grid y

@@ -23,13 +23,18 @@ constexpr const char* kExamples =
     "  fer-bench pipeline photos/*.jpg --model model.safetensors\n";
 
 // Training as it is (order, augmentation, loss, metrics) against forward, backward and step alone.
-int bench_train(const TrainFlags& flags, const DataFlags& data_flags, int rounds, int images) {
-  const OpenedDataset data = open_data(data_flags, resize_of(flags));
-  Trainer trainer(initial_checkpoint(flags, data, ""), data, flags.train, flags.augment);
+int bench_train(TrainFlags& flags, const DataFlags& data_flags, const Options& options, int rounds,
+                int images) {
+  const std::optional<Checkpoint> base = pretrained_checkpoint(flags, options);
+  OpenedDataset data = open_training_data(flags, data_flags, base);
+  const Checkpoint initial = initial_checkpoint(flags, data, base);
+  resolve_batch_size(flags, initial.graph, data.train->size());
+  add_teachers(flags, data);
+  Trainer trainer(initial, data, flags.train, flags.augment);
   trainer.initialise();
   trainer.measure_bare(flags.train.batch_size * 2);  // warm up
   trainer.measure_epoch(flags.train.batch_size * 2);
-  std::printf("%s, %s, batch %d\n%-7s %12s %12s %7s\n", flags.architecture.name.c_str(),
+  std::printf("%s, %s, batch %d\n%-7s %12s %12s %7s\n", initial.spec.architecture.c_str(),
               trainer.device_description().c_str(), flags.train.batch_size, "round", "bare img/s",
               "epoch img/s", "ratio");
   std::vector<double> bare, epoch, ratio;
@@ -74,6 +79,10 @@ int bench(int argc, char** argv) {
   add_train_options(options, flags);
   options.add_config_options();
   options.parse(argc, argv);
+  for (const char* flag :
+       {"--list-pretrained", "--summary", "--resume", "--project", "--name", "--exist-ok"}) {
+    if (options.given(flag)) fail_input(std::string(flag) + ": for fer-train alone");
+  }
   if (rounds < 1) fail_input(format("--rounds %d is not at least 1", rounds));
   if (images < 0) fail_input(format("--images %d is less than 0", images));
   for (const int size : infer.batch_sizes) {
@@ -103,8 +112,7 @@ int bench(int argc, char** argv) {
   if (what.size() != 1 || kind != "train") {
     fail_input("what to measure? expected: fer-bench train, infer, or pipeline and photos");
   }
-  flags.train.head_weights = requested_heads(data_flags).weights;
-  return bench_train(flags, data_flags, rounds, images > 0 ? images : 1280);
+  return bench_train(flags, data_flags, options, rounds, images > 0 ? images : 1280);
 }
 
 }  // namespace

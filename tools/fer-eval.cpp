@@ -68,6 +68,18 @@ bool is_fer2013(const std::string& path) {
   return path.ends_with(".csv") && fs::exists(path) && is_fer2013_header(read_csv_header(path));
 }
 
+// Data without a split of its own, which this evaluation cuts otherwise than the training did.
+void warn_of_other_split(const DataFlags& flags, const Model& model) {
+  const auto& facts = model.checkpoint.spec.provenance;
+  const auto split = facts.find("split");
+  if (split == facts.end()) return;
+  const nlohmann::json here = {{"train_fraction", flags.train_fraction}, {"seed", flags.seed}};
+  if (*split == here) return;
+  log_warning(model.path + ": was trained with the split " + split->dump() + ", this is " +
+              here.dump() + ": of the same data, val holds images that it learned from" +
+              " (--train-fraction, --data-seed)");
+}
+
 // The samples as the first model's head needs them. A second head keeps those that this one has no
 // label for, so that their twins are known and it can be said what is left out.
 OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
@@ -89,6 +101,7 @@ OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
     OpenedDataset data = open_dataset(options);
     for (const Model& model : models) {
       check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
+      if (data.split_here) warn_of_other_split(flags.data, model);
     }
     return data;
   } catch (const Error& error) {
@@ -164,24 +177,24 @@ void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) 
   ModelSpec& spec = model.checkpoint.spec;
   const Predictions before = answers(flags, model, *part);
   const ModelSpec fitted = calibrated(spec, model.head, before, flags.sure);
-  std::string line = model.path + ": head " + model.head;
-  if (const auto head = std::ranges::find(fitted.heads, model.head, &HeadSpec::name);
-      head != fitted.heads.end()) {
-    const float old = spec.head(model.head).temperature;
-    const Metrics was = compute_metrics(before);
-    const Metrics is = compute_metrics(apply_temperature(before, head->temperature / old));
-    line += format(
-        ", temperature %.3f (was %.3f): negative log-likelihood %.4f (was %.4f), calibration error "
-        "%.3f (was %.3f) on %s",
-        head->temperature, old, is.nll, was.nll, is.ece, was.ece, flags.calibrate.c_str());
-  }
+  const float old = temperature(spec, model.head), now = temperature(fitted, model.head);
+  const Metrics was = compute_metrics(before);
+  const Metrics is = compute_metrics(apply_temperature(before, now / old));
   spec = fitted;
   replace_spec(model.path, spec);
   const float threshold = uncertain_below(spec, model.head);
-  log_info(line + (threshold > 0 ? format(", uncertain below %.3f", threshold)
-                                 : format(", no threshold: no part of the answers, or all of them, "
-                                          "are right in %g %%",
-                                          100 * flags.sure)));
+  log_info(model.path + ": head " + model.head +
+           format(", temperature %.3f (was %.3f): negative log-likelihood %.4f (was %.4f), "
+                  "calibration error %.3f (was %.3f) on %s",
+                  now, old, is.nll, was.nll, is.ece, was.ece, flags.calibrate.c_str()) +
+           (threshold > 0 ? format(", uncertain below %.3f", threshold)
+                          : format(", no threshold: no part of the answers, or all of them, are "
+                                   "right in %g %%",
+                                   100 * flags.sure)));
+  for (const MixedHeadSpec& mixed : spec.mixed_heads) {
+    if (std::ranges::count(mixed.parts, model.head, &std::pair<std::string, float>::first) > 0)
+      log_warning("head " + mixed.name + " is made of " + model.head + ": calibrate it after this");
+  }
 }
 
 // Figures beside the official ones: the six of a larger head, and without what stands in training.
@@ -285,10 +298,13 @@ std::vector<CurvePoint> training_curve(const EvalFlags& flags) {
   }
 }
 
-void save(const EvalFlags& flags, const Evaluation& e, const Predictions& predictions,
-          const Dataset& part) {
+void save(const EvalFlags& flags, const Model& model, const Evaluation& e,
+          const Predictions& predictions, const Dataset& part) {
   ReportSource source;
   source.curve = training_curve(flags);
+  const auto& facts = model.checkpoint.spec.provenance;
+  if (const auto epoch = facts.find("epoch"); epoch != facts.end() && epoch->is_number_integer())
+    source.epoch = epoch->get<int>();
   source.image = [&part](std::int64_t i) { return part.image(i); };
   source.origin = [&part](std::int64_t i) { return part.origin(i); };
   const fs::path folder = make_run_folder(flags.project, flags.name, flags.exist_ok);
@@ -318,7 +334,7 @@ int evaluate(int argc, char** argv) {
   if (!without.empty()) e.notes.push_back(without);
   std::fputs((flags.format == "json" ? to_json(e) : to_text(e)).c_str(), stdout);
   std::fflush(stdout);
-  if (flags.save) save(flags, e, predictions, *part);
+  if (flags.save) save(flags, models.front(), e, predictions, *part);
   if (!flags.model_card.empty()) write_file_atomically(flags.model_card, to_markdown(e));
 
   const double reached = metric_value(e.all.metrics, flags.fail_metric);

@@ -29,6 +29,16 @@ constexpr const char* kExamples =
     "  fer-train --resume                                 # go on with the newest unfinished run\n"
     "  fer-train --arch cnn-large --summary               # layers, shapes, parameters, FLOPs\n";
 
+// What else is given would not count: a resumed run computes what it began.
+void check_resume(const Options& options, const std::string& run) {
+  for (const std::string& flag : options.given()) {
+    const bool where = flag == "--resume" || (flag == "--project" && run == kNewestRun);
+    if (!where && flag != "--device" && flag != "--threads") {
+      fail_input(flag + ": a resumed run keeps its own; only --device and --threads may differ");
+    }
+  }
+}
+
 int train(int argc, char** argv) {
   DataFlags data_flags;
   TrainFlags flags;
@@ -43,6 +53,7 @@ int train(int argc, char** argv) {
     return 0;
   }
   const bool resume = !flags.resume.empty();
+  if (resume) check_resume(options, flags.resume);
   std::optional<Checkpoint> base;
   if (!resume) base = pretrained_checkpoint(flags, options);
   if (flags.summary) {
@@ -72,31 +83,19 @@ int train(int argc, char** argv) {
     base = load_checkpoint(folder->last());
     log_info("resuming " + folder->path().string());
   }
-  const auto requested = requested_heads(data_flags);
-  flags.train.head_weights = requested.weights;
-  apply_rates(flags);
-  check(flags.train);
-  check(flags.augment);
-  check(flags.teacher);
-
-  OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(flags),
-                                 base ? base->spec.crop_margin : 0.0f);
-  check_every_class_trains(data);
-  describe(data);
+  OpenedDataset data = open_training_data(flags, data_flags, base);
   Checkpoint initial;
   if (resume) {
     initial = std::move(*base);
     initial.spec.data_fingerprint = data.fingerprint;  // compared with the state's
   } else {
-    initial = initial_checkpoint(flags, data, "", base);
-    if (flags.train.batch_size == 0) {
-      flags.train.batch_size =
-          fitting_batch_size(initial.graph, flags.train, data.train->size(), available_memory());
-      log_info(format("batch size %d: about %.1f GB", flags.train.batch_size,
-                      1e-9 * static_cast<double>(training_bytes(initial.graph, flags.train,
-                                                                flags.train.batch_size))));
-    }
+    initial = initial_checkpoint(flags, data, base);
+    resolve_batch_size(flags, initial.graph, data.train->size());
     initial.spec.provenance["config"] = options.effective_yaml();
+    if (data.split_here) {
+      initial.spec.provenance["split"] = {{"train_fraction", data_flags.train_fraction},
+                                          {"seed", data_flags.seed}};
+    }
   }
   add_teachers(flags, data);
   Trainer trainer(initial, data, flags.train, flags.augment);

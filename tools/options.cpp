@@ -1,11 +1,15 @@
 #include "options.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cctype>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "fer/core/error.h"
@@ -121,6 +125,9 @@ std::string show(const T& value) {
   }
 }
 
+// Of a list as it was given: "--set key=" empties it.
+Values items(const Values& values) { return values == Values{""} ? Values{} : values; }
+
 std::string yaml_scalar(const std::string& value) {
   const bool plain = !value.empty() && value.find_first_not_of(
                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -214,11 +221,14 @@ struct Options::Impl {
     entries.push_back(std::move(entry));
   }
 
+  // By key, or by flag.
+  std::vector<Entry>::const_iterator find(const std::string& key) const {
+    return std::ranges::find(entries, key, key.starts_with("--") ? &Entry::flag : &Entry::key);
+  }
+
   void apply(const Layer& layer) {
     for (const auto& [key, values] : layer.values) {
-      const auto entry = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) {
-        return key == (key.starts_with("--") ? e.flag : e.key);
-      });
+      const auto entry = find(key);
       if (entry == entries.end()) {
         std::vector<std::string> keys;
         for (const Entry& e : entries) {
@@ -237,8 +247,7 @@ struct Options::Impl {
   // See expand_yaml() in the header.
   void expand(std::vector<Layer>& layers) {
     if (expand_key.empty()) return;
-    const auto entry = std::find_if(entries.begin(), entries.end(),
-                                    [&](const Entry& e) { return e.key == expand_key; });
+    const auto entry = find(expand_key);
     Values paths = entry->get();
     for (const Layer& layer : layers) {
       for (const auto& key : {expand_key, entry->flag}) {
@@ -325,10 +334,7 @@ void Options::add(const std::string& flag, const std::string& key, std::string* 
 void Options::add(const std::string& flag, const std::string& key, std::vector<std::string>* value,
                   const std::string& help) {
   impl_->add(flag, help,
-             {"", key, true,
-              [value](const Values& v, const std::string&) {
-                *value = v == Values{""} ? Values{} : v;  // "--set key=" empties a list
-              },
+             {"", key, true, [value](const Values& v, const std::string&) { *value = items(v); },
               [value] { return *value; }});
 }
 
@@ -392,7 +398,7 @@ void Options::add(const std::string& flag, const std::string& key, std::vector<i
              {"", key, true,
               [value](const Values& v, const std::string& where) {
                 value->clear();
-                for (const auto& text : v) value->push_back(parse_number<int>(text, where));
+                for (const auto& text : items(v)) value->push_back(parse_number<int>(text, where));
               },
               [value] {
                 Values shown;
@@ -489,7 +495,10 @@ void Options::parse(int argc, char** argv) {
   for (const std::string& text : impl_->assignments) {
     const auto equals = text.find('=');
     if (equals == std::string::npos) fail_input("--set '" + text + "': expected key=value");
-    assigned.values[text.substr(0, equals)] = split(text.substr(equals + 1), ',');
+    const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
+    const auto entry = impl_->find(key);
+    const bool list = entry != impl_->entries.end() && entry->list;
+    assigned.values[key] = list ? split(value, ',') : Values{value};
   }
   layers.push_back(std::move(assigned));
   Layer flags{"command line", {}};
@@ -511,6 +520,14 @@ void Options::apply(const Config& config, const std::string& source) {
 bool Options::given(const std::string& flag) const {
   const auto found = impl_->cli.find(flag);
   return found != impl_->cli.end() && found->second->count() > 0;
+}
+
+std::vector<std::string> Options::given() const {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : impl_->app.parse_order()) {
+    if (!option->get_lnames().empty()) flags.push_back("--" + option->get_lnames().front());
+  }
+  return flags;
 }
 
 std::string Options::effective_yaml() const {
@@ -540,12 +557,28 @@ std::string Options::effective_json() const {
   return Json(config).dump();
 }
 
+namespace {
+
+// Whether something that was printed reached nobody; a reader that went away (| head) had enough.
+bool output_lost() {
+  std::cout.flush();
+  if (std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return false;
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&output, 1, 0) < 1 || (output.revents & POLLERR) == 0;
+}
+
+}  // namespace
+
 int run_program(const std::string& name, const std::function<int()>& body) {
   try {
-    return body();
-  } catch (const Options::Help& help) {
-    std::fputs(help.text.c_str(), stdout);
-    return 0;
+    int exit_code = 0;
+    try {
+      exit_code = body();
+    } catch (const Options::Help& help) {
+      std::fputs(help.text.c_str(), stdout);
+    }
+    if (output_lost()) fail_runtime("standard output cannot be written");
+    return exit_code;
   } catch (const Error& e) {
     log_error(name + ": " + e.what());
     return e.exit_code();

@@ -64,6 +64,7 @@ class Options {
   void apply(const Config& config, const std::string& source);
 
   bool given(const std::string& flag) const;  // on the command line
+  std::vector<std::string> given() const;     // all of them, --config and --set too, in its order
   std::string effective_yaml() const;         // every key with its value
   std::string effective_json() const;         // the same as {"train.lr": ["0.1"], ...}
 
@@ -77,7 +78,8 @@ class Options {
 };
 Config config_from_json(const std::string& text);
 
-// Runs a main: errors become one line on stderr and the house's exit codes.
+// Runs a main: errors become one line on stderr and the house's exit codes; output that cannot be
+// written is one of them.
 int run_program(const std::string& name, const std::function<int()>& body);
 
 // After install_stop_handler() the first SIGINT or SIGTERM asks to stop; a second one ends the

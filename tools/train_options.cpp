@@ -10,6 +10,7 @@
 #include "fer/model/pretrained.h"
 #include "fer/nn/runtime.h"
 #include "fer/nn/torch_classifier.h"
+#include "fer/train/memory.h"
 #if FER_HAVE_KERAS
 #include "fer/keras/keras_h5.h"
 #endif
@@ -152,6 +153,9 @@ void add_train_options(Options& o, TrainFlags& f) {
                  "[=RUN] go on with an unfinished run; alone: the newest");
 }
 
+namespace {
+
+// Reads f.rates into f.train.
 void apply_rates(TrainFlags& f) {
   f.train.rates.clear();
   for (const std::string& text : f.rates) {
@@ -173,6 +177,8 @@ int resize_of(const TrainFlags& f) {
   if (f.resize > 0) return f.resize;
   return input <= 48 ? 48 : (input * 12 + 10) / 11;
 }
+
+}  // namespace
 
 ArchitectureOptions architecture_for(const TrainFlags& f, const std::vector<HeadLabels>& heads) {
   ArchitectureOptions a = f.architecture;
@@ -270,8 +276,22 @@ Checkpoint with_new_heads(const Checkpoint& base, const std::string& file,
 
 }  // namespace
 
+OpenedDataset open_training_data(TrainFlags& f, const DataFlags& data_flags,
+                                 const std::optional<Checkpoint>& base) {
+  f.train.head_weights = requested_heads(data_flags).weights;
+  apply_rates(f);
+  check(f.train);
+  check(f.augment);
+  check(f.teacher);
+  OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(f),
+                                 base ? base->spec.crop_margin : 0.0f);
+  check_every_class_trains(data);
+  describe(data);
+  return data;
+}
+
 Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
-                              const std::string& config, const std::optional<Checkpoint>& base) {
+                              const std::optional<Checkpoint>& base) {
   std::vector<HeadSpec> heads;
   for (const HeadLabels& head : data.train->heads()) heads.push_back({head.name, head.labels});
   Checkpoint c =
@@ -286,8 +306,7 @@ Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
     s.default_head = mix.name;
   }
   s.data_fingerprint = data.fingerprint;
-  s.provenance = {{"config", config},
-                  {"seed", f.train.seed},
+  s.provenance = {{"seed", f.train.seed},
                   {"commit", commit()},
                   {"version", version()},
                   {"data", data.description},
@@ -295,6 +314,14 @@ Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
                   {"val_images", data.val->size()}};
   if (!f.pretrained.empty()) s.provenance["pretrained"] = f.pretrained;
   return c;
+}
+
+void resolve_batch_size(TrainFlags& f, const Graph& graph, std::int64_t train_images) {
+  TrainOptions& t = f.train;
+  if (t.batch_size != 0) return;
+  t.batch_size = fitting_batch_size(graph, t, train_images, available_memory());
+  log_info(format("batch size %d: about %.1f GB", t.batch_size,
+                  1e-9 * static_cast<double>(training_bytes(graph, t, t.batch_size))));
 }
 
 void add_teachers(const TrainFlags& f, OpenedDataset& data) {

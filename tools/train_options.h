@@ -21,8 +21,8 @@ struct TrainFlags {
   int resize = 0;          // side before the crop; 0: 48, or 12/11 of a larger input
   std::string pretrained;  // weights to begin with; see model/pretrained.h
   bool list_pretrained = false;
-  std::vector<std::string> rates;  // "stage1=0.1"
-  std::string mix;                 // a head made of others: six=0.3*fer2013+0.7*ferplus
+  std::vector<std::string> rates;     // "stage1=0.1"
+  std::string mix;                    // a head made of others: six=0.3*fer2013+0.7*ferplus
   std::vector<std::string> teachers;  // checkpoints whose answers join the labels
   TeacherOptions teacher;
   TrainOptions train;
@@ -40,18 +40,19 @@ void add_train_options(Options& options, TrainFlags& flags);
 // project. Throws kInput on flags for a net of their own, which would not count.
 std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& flags, const Options& options);
 
-// Reads flags.rates into flags.train. Throws kInput on a form it does not know.
-void apply_rates(TrainFlags& flags);
-
-int resize_of(const TrainFlags& flags);
 ArchitectureOptions architecture_for(const TrainFlags& flags, const std::vector<HeadLabels>& heads);
 // Heads without opening the data: their label counts alone matter.
 std::vector<HeadLabels> heads_for_summary(const DataFlags& flags);
+// Completes flags.train by what other flags say of it (--heads, --rates), checks the recipe, opens
+// the data at the size that `base`, or else the net by name, takes, and says what was opened.
+OpenedDataset open_training_data(TrainFlags& flags, const DataFlags& data_flags,
+                                 const std::optional<Checkpoint>& base);
 // Graph and spec for the data's heads, and the weights to begin with: those of `base`, else of the
 // file that --pretrained names, else none. What was loaded, skipped and left fresh goes to the log.
 Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data,
-                              const std::string& config,
-                              const std::optional<Checkpoint>& base = {});
+                              const std::optional<Checkpoint>& base);
+// --batch-size auto: the one that fits goes into flags.train and to the log.
+void resolve_batch_size(TrainFlags& flags, const Graph& graph, std::int64_t train_images);
 // Blends what the teachers say of the training pictures into their targets; nothing without any.
 void add_teachers(const TrainFlags& flags, OpenedDataset& data);
 // Files that --pretrained reads, where they are published, size and checksum.

@@ -88,6 +88,24 @@ TEST_CASE("fer-data sheet draws a row a label") {
   CHECK(sheet.height == 6 * 32);
 }
 
+TEST_CASE(
+    "output that cannot be written is an error in one line, a reader that went away is none") {
+  const TemporaryFolder scratch;
+  for (const std::string arguments :
+       {"audit synthetic:60 --format json", "info synthetic:60", "--help", "--version"}) {
+    const auto full = fer_data(arguments + " > /dev/full", scratch);
+    INFO(arguments << ": " << full.err);
+    CHECK(full.exit_code == 1);
+    CHECK_THAT(trim(full.err), Catch::EndsWith("fer-data: standard output cannot be written"));
+  }
+  const auto gone = run_shell(
+      "trap '' PIPE; { sleep 1; " + kData + " info synthetic:60; echo $? > code; } | true",
+      scratch.path());
+  INFO(gone.err);
+  CHECK(slurp(scratch / "code") == "0\n");
+  CHECK(gone.err.empty());
+}
+
 TEST_CASE("fer-data says in one line what is wrong with a command") {
   const TemporaryFolder scratch;
   struct Case {

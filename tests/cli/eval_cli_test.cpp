@@ -5,6 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "fer/core/png.h"
 #include "fer/core/text.h"
 #include "fer/eval/plot.h"
 #include "fer/model/architectures.h"
@@ -121,6 +122,32 @@ TEST_CASE("fer-eval --calibrate stores temperature and threshold, and changes no
   for (const auto& [name, tensor] : before.weights)
     CHECK(after.weights.at(name).bytes == tensor.bytes);
   CHECK(eval_json(args, scratch) == fitted);  // whoever reads the file gets the calibrated answers
+}
+
+TEST_CASE("fer-eval warns where it splits the data otherwise than the training did") {
+  if (!png_available()) return;
+  const TemporaryFolder scratch;
+  const auto path = scratch / "m.safetensors";
+  write_model(path, {"happy", "sad"});
+  ModelSpec spec = load_checkpoint(path).spec;
+  spec.provenance["split"] = {{"train_fraction", 0.8}, {"seed", 3}};
+  replace_spec(path, spec);
+  for (const std::string label : {"happy", "sad"}) {
+    std::filesystem::create_directories(scratch / "faces" / label);
+    for (int i = 0; i < 10; ++i) {
+      write_png(scratch / "faces" / label / (std::to_string(i) + ".png"),
+                Image(48, 48, 1, static_cast<std::uint8_t>(20 * i)));
+    }
+  }
+  const std::string command =
+      kEval + " -m m.safetensors --data faces --split val --no-save --resamples 100";
+  const auto other = run_shell(command, scratch.path());
+  CHECK(other.exit_code == 0);
+  CHECK_THAT(other.err, Catch::Contains("m.safetensors: was trained with the split") &&
+                            Catch::Contains("--data-seed"));
+  const auto same = run_shell(command + " --data-seed 3", scratch.path());
+  CHECK(same.exit_code == 0);
+  CHECK_THAT(same.err, !Catch::Contains("was trained with the split"));
 }
 
 TEST_CASE("fer-eval compares models, averages them and looks at several views of a face") {

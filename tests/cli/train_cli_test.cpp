@@ -155,7 +155,8 @@ TEST_CASE(
     CHECK(stopped.exit_code == (signal == "INT" ? 130 : 137));
     const auto run = scratch / ("runs/train/" + name);
     CHECK_NOTHROW(load_checkpoint(run / "weights/last.safetensors"));
-    const auto resumed = run_shell(kTrain + " --resume", scratch.path());
+    const auto resumed =
+        run_shell(kTrain + " --resume --project runs/train --device auto", scratch.path());
     INFO(resumed.err);
     CHECK(resumed.exit_code == 0);
     CHECK(csv_without_time(run / "results.csv") == wanted);
@@ -214,6 +215,29 @@ TEST_CASE("configuration: default < YAML < --set < flag, and the result can be p
                              Catch::Contains("  opt: sgd\n") && Catch::Contains("  seed: 4\n"));
 }
 
+TEST_CASE(
+    "fer-train --set splits a list at its commas, leaves other values whole, and empties a list") {
+  const TemporaryFolder scratch;
+  write_text(scratch / "a.yaml", "train:\n  progressive: [20, 24]\n  teachers: [a, b]\n");
+  const auto config = [&](const std::string& args) {
+    const auto result =
+        run_shell(kTrain + " --config a.yaml --print-config " + args, scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    return result.out;
+  };
+  CHECK_THAT(config(""), Catch::Contains("  progressive: [20, 24]\n") &&
+                             Catch::Contains("  teachers: [a, b]\n"));
+  CHECK_THAT(config("--set train.progressive=28,36 --set data.labels=happy,sad "
+                    "--set data.classes=surprised=1,fearful=2"),
+             Catch::Contains("  progressive: [28, 36]\n") &&
+                 Catch::Contains("  labels: \"happy,sad\"\n") &&
+                 Catch::Contains("  classes: \"surprised=1,fearful=2\"\n"));
+  CHECK_THAT(config("--set train.progressive= --set train.teachers= --set data.classes="),
+             Catch::Contains("  progressive: []\n") && Catch::Contains("  teachers: []\n") &&
+                 Catch::Contains("  classes: \"\"\n"));
+}
+
 TEST_CASE("bad input is one clear line and exit code 2, and nothing is written") {
   const TemporaryFolder scratch;
   const std::string header = "emotion,pixels,Usage\n";
@@ -231,6 +255,7 @@ TEST_CASE("bad input is one clear line and exit code 2, and nothing is written")
   write_text(scratch / "fer2013new.csv",
              "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,"
              "unknown,NF\nTraining,a.png,1,9,0,0,0,0,0,0,0,0\n");
+  write_text(scratch / "good.yaml", "train:\n  epochs: 3\n");
   write_text(scratch / "key.yaml", "train:\n  epoch: 3\n");
   write_text(scratch / "broken.yaml", "train: [1,\n");
   write_text(scratch / "value.yaml", "train:\n  epochs: many\n");
@@ -266,6 +291,11 @@ TEST_CASE("bad input is one clear line and exit code 2, and nothing is written")
       {"--train-fraction 1.5", "1.5"},
       {"--resume", "no unfinished run"},
       {"--resume=nowhere", "nowhere"},
+      {"--device cpu --resume --epochs 3 --seed 1", "--epochs: a resumed run keeps its own"},
+      {"--resume --set train.epochs=3", "--set: a resumed run keeps its own"},
+      {"--resume --config good.yaml", "--config: a resumed run keeps its own"},
+      {"--resume --no-augment", "--augment: a resumed run keeps its own"},
+      {"--resume=nowhere --project runs", "--project: a resumed run keeps its own"},
       {"extra", "extra"},
       {"--name a/b", "a/b"},
       {"--rotation 500", "augment.rotation"},

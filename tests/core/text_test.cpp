@@ -75,6 +75,12 @@ TEST_CASE("numbers and times are short for people") {
   CHECK(human_count(12'345) == "12.3 k");
   CHECK(human_count(1'257'000) == "1.26 M");
   CHECK(human_count(29.9e6) == "29.9 M");
+  CHECK(with_thousands(0) == "0");
+  CHECK(with_thousands(999) == "999");
+  CHECK(with_thousands(1'000) == "1,000");
+  CHECK(with_thousands(1'257'000) == "1,257,000");
+  CHECK(with_thousands(-999) == "-999");
+  CHECK(with_thousands(-1'000) == "-1,000");
   CHECK(human_duration(59.4) == "59s");
   CHECK(human_duration(59.6) == "1m00s");
   CHECK(human_duration(185) == "3m05s");

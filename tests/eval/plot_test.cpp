@@ -53,16 +53,16 @@ class WithoutGnuplot {
 TEST_CASE("curves show both parts of the data, as PNG and as SVG") {
   if (!can_draw()) return;
   const test::TempFolder folder;
-  REQUIRE(plot_curves(folder / "curves.png", curves(20), "exp1"));
+  REQUIRE(plot_curves(folder / "curves.png", curves(20), 20, "exp1"));
   if (png_available()) {
     const Image image = read_png(folder / "curves.png");
     CHECK(image.width > 1000);
     CHECK(has_colour(image, 0, 114, 178));
     CHECK(has_colour(image, 213, 94, 0));
   }
-  REQUIRE(plot_curves(folder / "curves.svg", curves(20), "exp1"));
+  REQUIRE(plot_curves(folder / "curves.svg", curves(20), 17, "exp1"));
   const std::string svg = read_text_file(folder / "curves.svg");
-  for (const char* text : {"<svg", "exp1", "accuracy", "loss", "train", "validation", "epoch 20"}) {
+  for (const char* text : {"<svg", "exp1", "accuracy", "loss", "train", "validation", "epoch 17"}) {
     CHECK_THAT(svg, Catch::Contains(text));
   }
 }
@@ -70,13 +70,13 @@ TEST_CASE("curves show both parts of the data, as PNG and as SVG") {
 TEST_CASE("curves of one epoch and without validation are drawn") {
   if (!can_draw()) return;
   const test::TempFolder folder;
-  CHECK(plot_curves(folder / "one.png", curves(1), ""));
+  CHECK(plot_curves(folder / "one.png", curves(1), 1, ""));
   auto points = curves(4);
   for (CurvePoint& p : points)
     p.val_accuracy = p.val_loss = std::numeric_limits<double>::quiet_NaN();
-  REQUIRE(plot_curves(folder / "train.svg", points, "train"));
+  REQUIRE(plot_curves(folder / "train.svg", points, 4, "train"));
   CHECK_THAT(read_text_file(folder / "train.svg"), !Catch::Contains("validation"));
-  CHECK_FALSE(plot_curves(folder / "none.png", {}, "none"));
+  CHECK_FALSE(plot_curves(folder / "none.png", {}, 0, "none"));
 }
 
 TEST_CASE("a confusion matrix shows its numbers and both axes") {
@@ -125,7 +125,7 @@ TEST_CASE("without gnuplot the numbers are written and nothing fails") {
   const test::TempFolder folder;
   const WithoutGnuplot nowhere;
   CHECK_FALSE(gnuplot_available());
-  CHECK_FALSE(plot_curves(folder / "curves.png", curves(2), "exp1"));
+  CHECK_FALSE(plot_curves(folder / "curves.png", curves(2), 2, "exp1"));
   CHECK_THAT(read_text_file(folder / "curves.csv"),
              Catch::StartsWith("epoch,train_accuracy,val_accuracy,train_loss,val_loss\n1,0.3"));
   CHECK_FALSE(plot_confusion_matrix(folder / "cm.png", {"a", "b,c"}, {{1, 2}, {3, 4}}, true, ""));
@@ -138,7 +138,7 @@ TEST_CASE("without gnuplot the numbers are written and nothing fails") {
 
 TEST_CASE("a plot that cannot be written is a warning, not an error") {
   set_log_level(LogLevel::kOff);
-  CHECK_FALSE(plot_curves("/dev/null/curves.png", curves(2), "exp1"));
+  CHECK_FALSE(plot_curves("/dev/null/curves.png", curves(2), 2, "exp1"));
   set_log_level(LogLevel::kInfo);
 }
 

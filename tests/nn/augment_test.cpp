@@ -96,6 +96,18 @@ TEST_CASE("JPEG's loss takes the finest weak detail and leaves what is flat or c
   CHECK(difference.mean().item<double>() < 5);
 }
 
+TEST_CASE("mixup adds the share of a row and the rest of its opposite") {
+  const auto rows = at::tensor(std::vector<float>{1, 0, 0, 1, 0.5f, 0.5f}).view({3, 2});
+  const auto expected =
+      at::tensor(std::vector<float>{0.85f, 0.15f, 0, 1, 0.65f, 0.35f}).view({3, 2});
+  CHECK(largest_difference(mixed(rows, 0.7), expected) < 1e-6);
+  CHECK(rows[0][0].item<float>() == 1);  // the rows themselves stay
+  const auto images = at::rand({4, 1, 6, 6}).contiguous(at::MemoryFormat::ChannelsLast);
+  CHECK(largest_difference(mixed(images, 0.7), images * 0.7 + images.flip({0}) * 0.3) < 1e-6);
+  CHECK(mixed(at::rand({4, 3, 6, 6}).contiguous(at::MemoryFormat::ChannelsLast), 0.6)
+            .is_contiguous(at::MemoryFormat::ChannelsLast));
+}
+
 TEST_CASE("a shrunk batch keeps its gray values, its gradients and its layout") {
   const auto spec = spec_of(48, 48);
   const auto batch = plain_batch(gradient_images(3, 48, 2), spec);

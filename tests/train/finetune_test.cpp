@@ -244,6 +244,21 @@ TEST_CASE("each phase has its own warm-up and schedule, the second at its lower 
   CHECK(rates[4] == Approx(0.001));
 }
 
+TEST_CASE("the patience of early stopping begins anew with the second phase") {
+  const auto data = faces(60);
+  TrainOptions options = frozen_backbone();
+  options.epochs = 8;
+  options.unfreeze_at = 4;
+  options.early_stop = 2;
+  options.lr = 1e-12;  // nothing is learned, so the first epoch stays the best
+  options.ema = 0;
+  Trainer trainer(pretrained(data), data, options, without_augmentation());
+  trainer.initialise();
+  while (!trainer.finished()) trainer.run_epoch();
+  // Of the second phase only batch-norm statistics can better anything.
+  CHECK(trainer.epochs_done() == std::max<std::int64_t>(trainer.best_epoch(), 4) + 2);
+}
+
 TEST_CASE("fine-tuning that was stopped in either phase or between them resumes to the last bit") {
   const auto data = faces(120);
   const Checkpoint net = pretrained(data);

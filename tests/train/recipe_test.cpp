@@ -169,6 +169,12 @@ TEST_CASE("a recipe out of range is refused by name and value") {
   o.epochs = 0;
   CHECK_THROWS_WITH(check(o), Catch::Contains("train.epochs"));
   o = {};
+  o.step_factor = 10;
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.step_factor: 10 is not in (0, 1]"));
+  o = {};
+  o.weight_decay = std::nan("");
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.weight_decay"));
+  o = {};
   o.epochs = 2;
   o.progressive = {16, 20};
   CHECK_THROWS_WITH(check(o), Catch::Contains("train.progressive: 2 sides leave none of the 2"));

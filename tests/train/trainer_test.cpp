@@ -134,6 +134,7 @@ TEST_CASE("training learns synthetic faces it has not seen") {
   net.dropout = 0;
   AugmentOptions flips;
   flips.rotation = flips.zoom = flips.shift = flips.erasing = 0;
+  flips.mixup = 0;  // whose targets keep the training loss up
   auto options = quick();
   options.epochs = 8;
   options.batch_size = 32;
@@ -254,6 +255,22 @@ TEST_CASE("earlier parts of the training see smaller pictures, the last part who
   CHECK(same_weights(first_epoch(4, {16, 20}), first_epoch(2, {16})));
 }
 
+TEST_CASE("a preview shows the next batch mixed and of the side it is trained on") {
+  const auto data = faces(60);
+  const auto preview = [&](double mixup, std::vector<int> sides) {
+    auto options = quick();
+    options.progressive = std::move(sides);
+    AugmentOptions augmentation;
+    augmentation.mixup = mixup;
+    return Trainer(small_net(data), data, options, augmentation).preview(5);
+  };
+  const auto plain = preview(0, {}), mixed = preview(1, {}), small = preview(0, {16});
+  REQUIRE(plain.size() == 5);
+  CHECK(plain[0].width == 24);
+  CHECK(small[0].width == 16);
+  CHECK_FALSE(plain[0].pixels == mixed[0].pixels);
+}
+
 TEST_CASE("sides that do not fit the net are refused by name") {
   const auto data = faces(60);
   auto options = quick();
@@ -277,8 +294,12 @@ TEST_CASE("the order of an epoch is a permutation, and balanced draws give every
   std::sort(order.begin(), order.end());
   for (std::size_t i = 0; i < order.size(); ++i) CHECK(order[i] == static_cast<std::int64_t>(i));
   std::vector<int> counts(6, 0);
-  for (const auto i : epoch_order(packed, "balanced", 1, 0)) ++counts[packed.labels(0)[i]];
+  auto draws = epoch_order(packed, "balanced", 1, 0);
+  for (const auto i : draws) ++counts[packed.labels(0)[i % packed.size()]];
   for (const int n : counts) CHECK(n > 15);
+  std::sort(draws.begin(), draws.end());
+  CHECK(std::adjacent_find(draws.begin(), draws.end()) == draws.end());
+  CHECK(draws.back() >= packed.size());  // some sample came twice
 }
 
 TEST_CASE("run folders are numbered, and the newest unfinished one is found") {

@@ -148,6 +148,15 @@ std::string human_count(double n) {
   return format("%.3g%s", n, kUnits[unit]);
 }
 
+std::string with_thousands(std::int64_t n) {
+  std::string digits = std::to_string(n);
+  const std::ptrdiff_t first = n < 0 ? 1 : 0;
+  for (auto at = std::ssize(digits) - 3; at > first; at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
+  }
+  return digits;
+}
+
 std::string human_duration(double seconds) {
   const long long s = std::llround(std::max(0.0, seconds));
   if (s < 60) return format("%llds", s);

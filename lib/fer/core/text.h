@@ -31,6 +31,7 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
 std::string human_count(double n);           // 1.26 M, 12.3 k
+std::string with_thousands(std::int64_t n);  // 1,257,000
 std::string human_duration(double seconds);  // 59s, 3m05s, 2h07m
 
 // strtod and strtoll that take the whole text or fail, in the C locale.

@@ -117,7 +117,7 @@ struct DatasetOptions {
   std::string path;  // a .csv, a folder, or "synthetic[:N[:easy|hard]]"
   std::vector<HeadRequest> heads = {HeadRequest{}};
   // What the data's own class names mean, where they are numbers or codes: "surprised=1,fearful=2".
-  // The map comes before the heads' labels; classes that it does not name are dropped. Empty: none.
+  // It comes before the heads' labels; classes that it does not name keep their names. Empty: none.
   std::string classes;
   std::string votes;  // FER+ file; empty: fer2013new.csv beside the csv when a head needs votes
   // Of data without a validation split of its own; the rest becomes validation (of synthetic faces,
@@ -143,6 +143,7 @@ struct OpenedDataset {
   std::vector<DroppedCount> dropped;
   std::vector<LabelMap> label_maps;  // one a head
   std::string fingerprint;           // of the training part
+  bool split_here = false;  // validation was cut off by train_fraction and seed, not by the data
   const Dataset& split(Split s) const;
 };
 

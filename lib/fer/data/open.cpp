@@ -63,14 +63,6 @@ class TableDataset : public Dataset {
 
 bool needs_votes(const HeadRequest& head) { return head.targets != TargetKind::kLabel; }
 
-std::string with_thousands(std::int64_t n) {
-  std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
-  }
-  return digits;
-}
-
 FaceTable read_csv_faces(const fs::path& path, const DatasetOptions& options) {
   const std::vector<std::string> header = read_csv_header(path);
   if (is_manifest_header(header)) return read_manifest(path, options);
@@ -270,6 +262,7 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
   auto& [train, val, test] = parts;
   if (val.empty() && !train.empty() && options.train_fraction < 1) {
     split_off_validation(all, train, val, options);
+    opened.split_here = true;
   }
   if (options.per_class > 0) train = first_of_each_class(*all, train, options);
   opened.train = subset(all, train);

@@ -173,7 +173,7 @@ std::vector<CurvePoint> read_curve(const fs::path& results_csv) {
   return curve;
 }
 
-bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points,
+bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points, int kept,
                  const std::string& title, CurvePanels panels) {
   if (points.empty()) return false;
   const bool both = panels == CurvePanels::kBoth;
@@ -181,7 +181,6 @@ bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points,
                   "epoch,train_accuracy,val_accuracy,train_loss,val_loss\n"};
   std::string& s = drawing.script;
   bool has_validation = false;
-  const CurvePoint* best = &points.front();
   s += "$d << EOD\n";
   for (const CurvePoint& p : points) {
     drawing.csv += format("%d,%.6f,%.6f,%.6f,%.6f\n", p.epoch, p.train_accuracy, p.val_accuracy,
@@ -189,17 +188,18 @@ bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points,
     s += format("%d %.6f %.6f %.6f %.6f\n", p.epoch, p.train_accuracy, p.val_accuracy, p.train_loss,
                 p.val_loss);
     has_validation |= std::isfinite(p.val_accuracy);
-    if (p.val_accuracy > best->val_accuracy || !std::isfinite(best->val_accuracy)) best = &p;
   }
+  const auto mark = std::ranges::find(points, kept, &CurvePoint::epoch);
+  const bool marked = mark != points.end() && std::isfinite(mark->val_accuracy);
   s += format("EOD\nset xrange [%g:%g]\n", points.front().epoch - 0.5, points.back().epoch + 0.5);
   s += "set offsets 0, 0, graph 0.06, graph 0.04\nset xlabel 'epoch'\nset key opaque\n";
   if (points.size() <= 15) s += "set xtics 1\n";
   if (both) s += "set multiplot layout 1,2 title " + quote(title) + " font ',15'\n";
-  if (has_validation) {
+  if (marked) {
     s += format(
         "set arrow 1 from first %d, graph 0 to first %d, graph 1 nohead dt 3 lw 1.5 lc rgb "
         "'#777777'\n",
-        best->epoch, best->epoch);
+        kept, kept);
   }
   const std::string with = points.size() > 40 ? "lines lw 2" : "linespoints lw 2 pt 7 ps 0.5";
   const auto panel = [&](const char* name, int column, const char* legend) {
@@ -212,11 +212,11 @@ bool plot_curves(const fs::path& path, const std::vector<CurvePoint>& points,
   };
   if (panels != CurvePanels::kLoss) {
     panel("accuracy", 2, "bottom right");
-    if (has_validation) {
+    if (marked) {
       s += format(
           ", '+' every ::::0 using (%d):(%.6f) with points pt 6 ps 1.5 lw 2 lc rgb '%s' title "
-          "'best: %.4f in epoch %d'",
-          best->epoch, best->val_accuracy, kInk, best->val_accuracy, best->epoch);
+          "'kept: %.4f in epoch %d'",
+          kept, mark->val_accuracy, kInk, mark->val_accuracy, kept);
     }
     s += "\n";
   }

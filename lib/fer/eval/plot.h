@@ -17,8 +17,7 @@ namespace fer {
 
 bool gnuplot_available();
 
-// One row an epoch; what curves.png shows: accuracy and loss, train and validation, best epoch
-// marked.
+// One row an epoch; what curves.png shows: accuracy and loss, train and validation.
 struct CurvePoint {
   int epoch = 0;
   double train_accuracy = 0, val_accuracy = 0, train_loss = 0, val_loss = 0;
@@ -26,7 +25,8 @@ struct CurvePoint {
 // The rows of a run's results.csv (docs/formats.md); throws kInput naming file, row and value.
 std::vector<CurvePoint> read_curve(const std::filesystem::path& results_csv);
 enum class CurvePanels { kBoth, kAccuracy, kLoss };
-bool plot_curves(const std::filesystem::path& path, const std::vector<CurvePoint>& points,
+// `kept`: the epoch whose weights are the model, which is marked; 0: none.
+bool plot_curves(const std::filesystem::path& path, const std::vector<CurvePoint>& points, int kept,
                  const std::string& title, CurvePanels panels = CurvePanels::kBoth);
 
 // Counts, or rows normalised to 1; the axis says truth and prediction; cells carry their number.

@@ -296,16 +296,16 @@ std::string groups_sections(const Evaluation& e) {
   return text;
 }
 
-std::string curve_section(const std::vector<CurvePoint>& curve) {
-  if (curve.empty()) return "";
-  return section(
-      "How it was trained",
-      charts(
-          {{"accuracy an epoch",
-            [&](const auto& path) { return plot_curves(path, curve, "", CurvePanels::kAccuracy); }},
-           {"loss an epoch",
-            [&](const auto& path) { return plot_curves(path, curve, "", CurvePanels::kLoss); }}},
-          3));
+std::string curve_section(const ReportSource& source) {
+  if (source.curve.empty()) return "";
+  const auto panel = [&source](CurvePanels panels) {
+    return [&source, panels](const auto& path) {
+      return plot_curves(path, source.curve, source.epoch, "", panels);
+    };
+  };
+  return section("How it was trained", charts({{"accuracy an epoch", panel(CurvePanels::kAccuracy)},
+                                               {"loss an epoch", panel(CurvePanels::kLoss)}},
+                                              3));
 }
 
 std::string face(const Predictions& predictions, const ReportSource& source, std::int64_t i) {
@@ -361,7 +361,7 @@ std::string html_report(const Evaluation& e, const Predictions& predictions,
       html_escape(e.data) + " · split " + html_escape(e.split) + " · head " + html_escape(e.head) +
       format(" · %lld faces</p>\n", static_cast<long long>(e.all.metrics.n));
   html += summary(e) + class_section(e) + confusion_section(e.all.metrics) + trust_section(e) +
-          groups_sections(e) + curve_section(source.curve) + mistakes_section(predictions, source);
+          groups_sections(e) + curve_section(source) + mistakes_section(predictions, source);
   html += format(
       "<footer><p>Intervals: %.0f&thinsp;%% percentile bootstrap, %d resamples, seed %llu. "
       "Averages over classes weigh each class alike; rows of the matrix are the truth.</p>\n"

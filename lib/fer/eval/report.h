@@ -16,6 +16,7 @@ namespace fer {
 // What a report shows beside the figures.
 struct ReportSource {
   std::vector<CurvePoint> curve;             // of the training run; empty: left out
+  int epoch = 0;                             // of the model in it; 0: not known
   std::function<Image(std::int64_t)> image;  // of a row of the predictions; empty: no pictures
   RowName origin;
   std::size_t mistakes = 24;  // of each kind

@@ -216,13 +216,6 @@ bool is_name(const std::string& text, bool dots) {
   return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), allowed);
 }
 
-// "1234567" -> "1,234,567"
-std::string grouped(std::int64_t value) {
-  std::string text = std::to_string(value);
-  for (int i = static_cast<int>(text.size()) - 3; i > 0; i -= 3) text.insert(i, 1, ',');
-  return text;
-}
-
 std::string describe(const Operation& operation) {
   std::string text = operation_name(operation);
   const auto append = [&text](const std::string& kernel, int stride) {
@@ -323,6 +316,10 @@ int Graph::add(std::string name, Operation operation, std::vector<int> inputs) {
     }
   }
   return index;
+}
+
+bool Graph::is_output(int node) const {
+  return std::ranges::any_of(outputs_, [node](const Output& o) { return o.node == node; });
 }
 
 void Graph::add_output(std::string head, int node) {
@@ -436,9 +433,11 @@ std::string summary(const Graph& graph) {
       count += element_count(parameter.shape);
     }
     rows.push_back({graph.nodes()[i].name, describe(graph.nodes()[i].operation),
-                    to_string(graph.shape(node)), grouped(count), grouped(flops(graph, node))});
+                    to_string(graph.shape(node)), with_thousands(count),
+                    with_thousands(flops(graph, node))});
   }
-  rows.push_back({"total", "", "", grouped(parameter_count(graph)), grouped(flops(graph))});
+  rows.push_back(
+      {"total", "", "", with_thousands(parameter_count(graph)), with_thousands(flops(graph))});
 
   const auto width = [&rows](std::string Row::*column) {
     std::size_t widest = 0;
@@ -467,9 +466,9 @@ std::string summary(const Graph& graph) {
       heads += element_count(parameter.shape);
     }
   }
-  text += "trainable " + grouped(trainable) + ", running statistics " +
-          grouped(parameter_count(graph) - trainable) + ", all without heads " +
-          grouped(parameter_count(graph) - heads) + "; shapes and FLOPs for one sample\n";
+  text += "trainable " + with_thousands(trainable) + ", running statistics " +
+          with_thousands(parameter_count(graph) - trainable) + ", all without heads " +
+          with_thousands(parameter_count(graph) - heads) + "; shapes and FLOPs for one sample\n";
   return text;
 }
 

@@ -133,6 +133,7 @@ class Graph {
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<Output>& outputs() const { return outputs_; }
+  bool is_output(int node) const;                // some head's
   const op::Input& input() const;                // of node 0
   int find(const std::string& node_name) const;  // -1 when absent
   // Shape of a node's result for one sample, without the batch: [C, H, W] or [F].

@@ -124,10 +124,6 @@ struct Layer {
   bool top = false;  // dense layers and the head: may be absent on either side
 };
 
-bool is_output(const Graph& graph, int node) {
-  return std::ranges::any_of(graph.outputs(), [&](const Output& o) { return o.node == node; });
-}
-
 std::vector<Layer> layers_of(const Graph& graph, const std::vector<Rule>& rules) {
   std::vector<Layer> layers;
   int place = -1;
@@ -135,9 +131,9 @@ std::vector<Layer> layers_of(const Graph& graph, const std::vector<Rule>& rules)
     const std::string& name = graph.nodes()[i].name;
     if (name.starts_with("stage")) ++place;
     if (graph.parameters(i).empty()) continue;
-    Layer layer{i, {}, is_output(graph, i) || name.starts_with("dense")};
+    Layer layer{i, {}, graph.is_output(i) || name.starts_with("dense")};
     for (const Rule& rule : rules) {
-      const auto numbers = match(rule.ours, is_output(graph, i) ? "head" : name);
+      const auto numbers = match(rule.ours, graph.is_output(i) ? "head" : name);
       if (!numbers) continue;
       for (const auto theirs : rule.theirs) layer.theirs.push_back(fill(theirs, *numbers, place));
     }
@@ -274,9 +270,8 @@ ImportedWeights import_weights(const TensorMap& tensors, bool keras,
     const bool absent = held == layer.theirs.end();
     const auto other_head = [&] {
       const HostTensor& weight = tensors.at(*held + suffix_of(parameters[0]));
-      return is_output(graph, layer.node) &&
-             (weight.count() != element_count(parameters[0].shape) ||
-              weight.shape[0] != parameters[0].shape[0]);
+      return graph.is_output(layer.node) && (weight.count() != element_count(parameters[0].shape) ||
+                                             weight.shape[0] != parameters[0].shape[0]);
     };
     if (layer.top && (absent || other_head())) {
       for (const Parameter& parameter : parameters) result.fresh.push_back(parameter.name);

@@ -133,11 +133,11 @@ void check(const AugmentOptions& o) {
   in_range("mixup", o.mixup, 0, 10);
 }
 
-at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indices,
+at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> draws,
                    const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
                    std::int64_t epoch) {
   if (!options.enabled) return plain_batch(images, spec);
-  const auto n = static_cast<std::int64_t>(indices.size());
+  const auto n = static_cast<std::int64_t>(draws.size());
   const std::int64_t side = spec.input_size;
   // Columns: the affine matrix (6), brightness, contrast, the erased rectangle (x0 y0 x1 y1), its
   // value, gamma, sharpness.
@@ -149,7 +149,7 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> indic
   for (std::int64_t i = 0; i < n; ++i, row += kColumns) {
     const Draw d =
         draw(options, spec,
-             Rng{seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(indices[i])});
+             Rng{seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(draws[i])});
     const double scale = static_cast<double>(side) / spec.resize / d.zoom;
     const double c = std::cos(d.angle) * scale, s = std::sin(d.angle) * scale;
     const double mirror = d.flip ? -1.0 : 1.0;
@@ -208,6 +208,10 @@ at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec) {
   auto x =
       images.slice(2, offset, offset + spec.input_size).slice(3, offset, offset + spec.input_size);
   return normalise(x.to(at::kFloat).mul_(1.0f / 255.0f), spec);
+}
+
+at::Tensor mixed(const at::Tensor& rows, double share) {
+  return rows.lerp(rows.flip({0}), 1.0 - share);
 }
 
 at::Tensor shrink(const at::Tensor& batch, int side) {

@@ -58,13 +58,19 @@ void prepare_torch_process() {
 
 std::string resolve_device(const std::string& name) {
   const bool cuda = at::hasCUDA();
-  if (name == "auto") return cuda ? "cuda" : "cpu";
-  if (name == "cpu") return name;
-  if (name == "cuda" || name.rfind("cuda:", 0) == 0) {
-    if (!cuda) fail_input("--device " + name + ": this libtorch finds no CUDA device");
-    return name;
+  if (name == "cpu" || (name == "auto" && !cuda)) return "cpu";
+  const std::string device = name == "auto" ? "cuda" : name;
+  if (device != "cuda" && !device.starts_with("cuda:"))
+    fail_input("--device " + name + ": expected auto, cpu, cuda or cuda:N");
+  if (!cuda) fail_input("--device " + name + ": this libtorch finds no CUDA device");
+  const auto devices = static_cast<long long>(at::getNumGPUs());
+  long long index = 0;
+  if (device != "cuda" && (!parse_int(device.substr(5), index) || index < 0 || index >= devices)) {
+    fail_input(format("--device %s: CUDA devices here are cuda:0 to cuda:%lld", name.c_str(),
+                      devices - 1));
   }
-  fail_input("--device " + name + ": expected auto, cpu, cuda or cuda:N");
+  at::globalContext().setAllowTF32CuDNN(false);  // fp32 is fp32 there too
+  return device;
 }
 
 c10::Device torch_device(const std::string& resolved) { return c10::Device(resolved); }

@@ -27,7 +27,7 @@ void set_torch_threads(int threads);  // 0: all cores that this process may use
 int torch_threads();
 std::string torch_version();
 
-// Mixed precision: "auto" is bf16 where the device multiplies it natively, else off.
+// Mixed precision: "auto" is bf16 on a GPU and where the CPU multiplies it natively, else off.
 bool resolve_bf16(const std::string& amp,
                   const std::string& device);  // auto, bf16, off; throws kInput
 

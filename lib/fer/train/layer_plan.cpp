@@ -12,13 +12,9 @@ namespace {
 constexpr const char* kBackbone = "backbone";
 constexpr const char* kHead = "head";
 
-bool is_output(const Graph& graph, int node) {
-  return std::ranges::any_of(graph.outputs(), [&](const Output& o) { return o.node == node; });
-}
-
 // A node's name as the options see it: the heads are one group.
 std::string name_of(const Graph& graph, int node) {
-  return is_output(graph, node) ? kHead : graph.nodes()[node].name;
+  return graph.is_output(node) ? kHead : graph.nodes()[node].name;
 }
 
 std::string group_of(const Graph& graph, int node) {

@@ -76,10 +76,11 @@ std::vector<std::int64_t> epoch_order(const PackedDataset& dataset, const std::s
     by_class[labels[i]].push_back(i);
   }
   std::erase_if(by_class, [](const auto& members) { return members.empty(); });
-  std::vector<std::int64_t> order(n);
-  for (std::int64_t& i : order) {
+  std::vector<std::int64_t> order(n), times(n, 0);
+  for (std::int64_t& draw : order) {
     const auto& members = by_class[rng.below(static_cast<std::uint32_t>(by_class.size()))];
-    i = members[rng.below(static_cast<std::uint32_t>(members.size()))];
+    const auto i = members[rng.below(static_cast<std::uint32_t>(members.size()))];
+    draw = i + n * times[i]++;
   }
   return order;
 }

@@ -159,7 +159,8 @@ RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::st
         trainer.last_was_best() ? "  best" : ""));
     results.append(*result);
     draw("curves.png", [&] {
-      plot_curves(folder.file("curves.png"), results.curve(), folder.path().filename().string());
+      plot_curves(folder.file("curves.png"), results.curve(),
+                  static_cast<int>(trainer.best_epoch()), folder.path().filename().string());
     });
     Checkpoint checkpoint = trainer.checkpoint();
     auto& provenance = checkpoint.spec.provenance;

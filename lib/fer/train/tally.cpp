@@ -41,18 +41,12 @@ Scores Tally::scores() const {
 }
 
 void to_json(nlohmann::json& json, const Tally& t) {
-  json = {{"loss_sum", t.loss_sum},
-          {"images", t.images},
-          {"head_loss_sums", t.head_loss_sums},
-          {"head_counts", t.head_counts},
-          {"confusion", t.confusion}};
+  json = {{"loss_sum", t.loss_sum}, {"images", t.images}, {"confusion", t.confusion}};
 }
 
 void from_json(const nlohmann::json& json, Tally& t) {
   json.at("loss_sum").get_to(t.loss_sum);
   json.at("images").get_to(t.images);
-  json.at("head_loss_sums").get_to(t.head_loss_sums);
-  json.at("head_counts").get_to(t.head_counts);
   json.at("confusion").get_to(t.confusion);
 }
 

@@ -16,7 +16,7 @@ struct Tally {
 
   double loss_sum = 0;  // of all heads, each image once
   std::int64_t images = 0;
-  // A head each; an image without a label of a head does not count there.
+  // Of validation, a head each; an image without a label of a head does not count there.
   std::vector<double> head_loss_sums;
   std::vector<std::int64_t> head_counts;
   std::vector<std::vector<std::vector<std::int64_t>>> confusion;  // [head][label][answer]
@@ -29,6 +29,7 @@ struct Tally {
   Scores scores() const;  // accuracy and F1: the mean of the heads
 };
 
+// Of training: without the losses a head.
 void to_json(nlohmann::json& json, const Tally& tally);
 void from_json(const nlohmann::json& json, Tally& tally);
 

@@ -217,9 +217,14 @@ struct Trainer::Impl {
     return part < options.progressive.size() ? options.progressive[part] : initial.spec.input_size;
   }
 
-  std::vector<std::int64_t> batch_indices(const std::vector<std::int64_t>& order,
-                                          std::int64_t at) const {
+  std::vector<std::int64_t> batch_draws(const std::vector<std::int64_t>& order,
+                                        std::int64_t at) const {
     return {order.begin() + at * options.batch_size, order.begin() + (at + 1) * options.batch_size};
+  }
+
+  std::vector<std::int64_t> samples(std::vector<std::int64_t> draws) const {
+    for (std::int64_t& i : draws) i %= train.size();
+    return draws;
   }
 
   std::vector<int> labels(const PackedDataset& data, std::size_t head,
@@ -229,27 +234,46 @@ struct Trainer::Impl {
     return result;
   }
 
-  // One step; returns the loss. `lr` is for the error message and the update.
-  double train_step(const std::vector<std::int64_t>& indices, double lr) {
-    const auto now = static_cast<std::uint64_t>(epoch), at_step = static_cast<std::uint64_t>(step);
-    auto input = train_features.defined() ? rows(train_features, indices)
-                                          : augment(train.images(indices), indices, augment_options,
-                                                    initial.spec, options.seed, epoch);
-    if (const int side = input_side(); side != initial.spec.input_size && !train_features.defined())
-      input = shrink(input, side);
-    const int from = train_features.defined() ? plan.boundary : 0;
-    std::vector<at::Tensor> targets;
-    for (std::size_t h = 0; h < train.heads(); ++h) targets.push_back(train.targets(h, indices));
+  struct Batch {
+    at::Tensor input;                 // pictures as the net sees them, or features of plan.boundary
+    std::vector<at::Tensor> targets;  // one a head
+  };
+
+  // What the step under way trains on.
+  Batch batch(const std::vector<std::int64_t>& draws) const {
+    Batch result;
+    const auto indices = samples(draws);
+    if (train_features.defined()) {
+      result.input = rows(train_features, indices);
+    } else {
+      result.input =
+          augment(train.images(indices), draws, augment_options, initial.spec, options.seed, epoch);
+      if (const int side = input_side(); side != initial.spec.input_size)
+        result.input = shrink(result.input, side);
+    }
+    for (std::size_t h = 0; h < train.heads(); ++h)
+      result.targets.push_back(train.targets(h, indices));
     if (augments() && augment_options.mixup > 0) {
-      Rng rng{options.seed, now, at_step, 0x6d69787570ull};  // "mixup"
+      Rng rng{options.seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(step),
+              0x6d69787570ull};  // "mixup"
       const double drawn = rng.beta(augment_options.mixup, augment_options.mixup);
       const double share = std::max(drawn, 1.0 - drawn);  // the own label stays the larger one
-      input.mul_(share).add_(input.flip({0}), 1.0 - share);
-      for (auto& t : targets) t = t * share + t.flip({0}) * (1.0 - share);
+      result.input = mixed(result.input, share);
+      for (auto& t : result.targets) t = mixed(t, share);
     }
+    return result;
+  }
+
+  // One step; returns the loss. `lr` is for the error message and the update.
+  double train_step(const std::vector<std::int64_t>& draws, double lr) {
+    const auto [input, targets] = batch(draws);
+    const auto indices = samples(draws);
+    const int from = train_features.defined() ? plan.boundary : 0;
     ForwardOptions forward;
     forward.training = true;
-    forward.seed = Rng{options.seed, now, at_step}.next();
+    forward.seed =
+        Rng{options.seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(step)}
+            .next();
     forward.drop_path = static_cast<float>(options.drop_path);
 
     std::map<std::string, at::Tensor> logits;
@@ -258,14 +282,11 @@ struct Trainer::Impl {
       logits = module.forward(input, forward, from);
     }
     at::Tensor total;
-    const auto n = static_cast<std::int64_t>(indices.size());
     for (std::size_t h = 0; h < targets.size(); ++h) {
       const auto& head_logits = logits.at(initial.spec.heads[h].name);
       const auto loss =
           soft_cross_entropy(head_logits, targets[h], options.label_smoothing, class_weights[h]);
       total = total.defined() ? total + loss * head_weights[h] : loss * head_weights[h];
-      tally.head_loss_sums[h] += loss.item<double>() * static_cast<double>(n);
-      tally.head_counts[h] += n;
       tally.count(h, answers(head_logits.detach()), labels(train, h, indices));
     }
     const double value = total.item<double>();
@@ -278,8 +299,8 @@ struct Trainer::Impl {
     if (options.clip_grad > 0) clip_gradients(module.trainable(), options.clip_grad);
     optimizer->step(lr);
     update_average();
-    tally.loss_sum += value * static_cast<double>(n);
-    tally.images += n;
+    tally.loss_sum += value * options.batch_size;
+    tally.images += options.batch_size;
     return value;
   }
 
@@ -368,8 +389,9 @@ bool Trainer::finished() const {
   const auto& o = impl_->options;
   if (impl_->epoch >= o.epochs) return true;
   // The second phase has its own patience, and the first one goes on to it.
-  if (training_phase(o, impl_->epoch) == 0 && impl_->two_phases()) return false;
-  const std::int64_t best = std::max(impl_->best_epoch, impl_->phase_begin());
+  const bool second = training_phase(o, impl_->epoch) == 1;
+  if (!second && impl_->two_phases()) return false;
+  const std::int64_t best = std::max<std::int64_t>(impl_->best_epoch, second ? o.unfreeze_at : 0);
   return o.early_stop > 0 && best > 0 && impl_->epoch - best >= o.early_stop;
 }
 
@@ -406,7 +428,7 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
   EpochResult result;
   while (t.step < t.steps_per_epoch) {
     result.lr = t.lr(t.step);
-    t.train_step(t.batch_indices(order, t.step), result.lr);
+    t.train_step(t.batch_draws(order, t.step), result.lr);
     ++t.step;
     if (callbacks.progress) {
       callbacks.progress(t.step * t.options.batch_size, images_per_epoch(),
@@ -447,13 +469,13 @@ double Trainer::measure_epoch(std::int64_t max_images) {
       std::clamp<std::int64_t>(max_images / t.options.batch_size, 1, t.steps_per_epoch);
   const auto start = Clock::now();
   for (std::int64_t s = 0; s < steps; ++s)
-    t.train_step(t.batch_indices(order, s), t.schedule.lr(0, s));
+    t.train_step(t.batch_draws(order, s), t.schedule.lr(0, s));
   return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
 }
 
 double Trainer::measure_bare(std::int64_t max_images) {
   Impl& t = *impl_;
-  const auto indices = t.batch_indices(epoch_order(t.train, "shuffle", 0, 0), 0);
+  const auto indices = t.batch_draws(epoch_order(t.train, "shuffle", 0, 0), 0);
   const auto input = plain_batch(t.train.images(indices), t.initial.spec);
   std::vector<at::Tensor> targets;
   for (std::size_t h = 0; h < t.train.heads(); ++h) targets.push_back(t.train.targets(h, indices));
@@ -495,11 +517,12 @@ Checkpoint Trainer::checkpoint() const {
 
 std::vector<Image> Trainer::preview(int n) const {
   const Impl& t = *impl_;
-  auto indices = t.batch_indices(epoch_order(t.train, t.options.sampler, t.options.seed, 0), 0);
-  indices.resize(std::min<std::size_t>(indices.size(), n));
-  return to_images(augment(t.train.images(indices), indices, t.augment_options, t.initial.spec,
-                           t.options.seed, 0),
-                   t.initial.spec);
+  const auto draws =
+      t.batch_draws(epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch), t.step);
+  const auto input = t.caches_features()
+                         ? plain_batch(t.train.images(t.samples(draws)), t.initial.spec)
+                         : t.batch(draws).input;
+  return to_images(input.slice(0, 0, n), t.initial.spec);
 }
 
 void Trainer::save_state(const std::filesystem::path& path, const std::string& note) const {

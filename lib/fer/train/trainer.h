@@ -55,7 +55,7 @@ class Trainer {
   bool finished() const;  // all epochs, or stopped early
   std::int64_t images_per_epoch() const;
   std::string device_description() const;  // "cpu, 2 threads, bf16"
-  // "layers that learn: stage4, top, head; features are computed once"; empty when all do.
+  // "1.2 M parameters learn, the others are frozen"; empty when all learn.
   std::string phase_description() const;
 
   // Trains and validates one epoch, from where it stands. Empty when stop_requested said so: the
@@ -73,7 +73,7 @@ class Trainer {
 
   // The weights to use: the average where ema is on, else the plain ones.
   Checkpoint checkpoint() const;
-  // What the net sees: the first `n` pictures of the first epoch's first batch.
+  // What the net sees next: `n` pictures of the batch at hand, mixed and of the epoch's side.
   std::vector<Image> preview(int n) const;
 
   // Everything that a resumed run needs to go on with the same numbers.
