@@ -102,7 +102,8 @@ LiveFlags parse(int argc, char** argv) {
               "window, terminal, web (several: terminal,web), none; auto: the first that works");
   options.add("--events", "events", &flags.events, "JSON line a frame, to a file or - (stdout)");
   options.add("--record", "record", &flags.record, "what the views show, to a new .mp4");
-  options.add("--blur-faces", "blur_faces", &flags.blur, "faces are unrecognisable everywhere");
+  options.add("--blur-faces", "blur_faces", &flags.blur,
+              "found faces are unrecognisable everywhere; detects in every frame");
   options.group("Web");
   options.add("--host", "host", &flags.web.host,
               "address to listen on; another than loopback needs TLS or --insecure");
@@ -138,6 +139,8 @@ LiveFlags parse(int argc, char** argv) {
   if (source.source == "none" && flags.views != std::set<std::string>{"web"}) {
     fail_input("--source none: only for --view web, where visitors bring their own camera");
   }
+  flags.web.camera = source.source != "none";
+  flags.web.smoother = flags.pipeline.smoother;
   if (flags.duration < 0) fail_input(format("--duration %g is below 0", flags.duration));
   return flags;
 }
@@ -247,7 +250,10 @@ int live(int argc, char** argv) {
   if (!flags.record.empty()) add(std::make_unique<Recorder>(flags.record, 25, controls));
   if (flags.views.contains("web")) {
     web = add(std::make_unique<WebServer>(recognizer, controls, flags.web));
-    std::cerr << "open " << web->url() << std::endl;
+    const std::string& file = flags.web.token_file;  // a secret that lasts stays out of the log
+    std::cerr << "open "
+              << (file.empty() ? web->url() : web->address() + "#token= and the content of " + file)
+              << std::endl;
   }
   if (flags.views.contains("window")) window = add(std::make_unique<WindowView>(controls, hooks));
 

@@ -93,6 +93,40 @@ TEST_CASE("fer-live ends when its reader goes away") {
   CHECK(objects(result.out).size() == 5);
 }
 
+TEST_CASE(
+    "fer-live ends with an error where a folder in a loop holds no picture that can be read") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  write_text(scratch.path() / "frames/0.png", "this is no picture");
+  const auto result =
+      run_shell("timeout 60 " + kLive + " -m m.safetensors --source frames --loop --speed max",
+                scratch.path());
+  CHECK(result.exit_code == 2);
+  CHECK_THAT(result.err, Catch::Contains("frames: holds no frame that can be read"));
+}
+
+TEST_CASE("fer-live keeps the token of a file out of its log, and SIGTERM ends it with 130") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_text(scratch / "run.sh", R"(
+umask 077
+echo plus+and\&0123456789 >token
+"$FER_LIVE" -m m.safetensors --detector haar --source none --view web --port 0 --token-file token 2>log &
+program=$!
+for try in $(seq 300); do grep -q 'nothing is stored' log && break; sleep 0.1; done
+kill -TERM "$program"
+wait "$program"
+)");
+  const auto result = run_shell(
+      "env FER_LIVE='" + std::string(FER_BIN_DIR) + "/fer-live' bash run.sh", scratch.path());
+  CHECK(result.exit_code == 130);
+  const std::string log = slurp(scratch / "log");
+  CHECK_THAT(log, Catch::Contains("open http://127.0.0.1:") &&
+                      Catch::Contains("/#token= and the content of token\n"));
+  CHECK_THAT(log, !Catch::Contains("0123456789"));
+}
+
 TEST_CASE("fer-live names what is wrong with its flags") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
@@ -154,6 +188,7 @@ for try in $(seq 300); do
   [ -n "$window" ] && break
   sleep 0.1
 done
+until [ -s e.jsonl ]; do sleep 0.1; done  # a picture to save
 xdotool windowfocus --sync "$window"
 press() { xdotool key "$1"; sleep 0.5; }
 press s

@@ -167,6 +167,22 @@ TEST_CASE("a source that does not exist is an error at once, naming it") {
         }).find("/nowhere/clip.mp4") != std::string::npos);
 }
 
+TEST_CASE("a folder of which no picture can be read ends with an error, also where it loops") {
+  const TemporaryFolder folder;
+  for (const char* name : {"0.png", "1.png"}) {
+    write_bytes(folder / name, std::vector<std::uint8_t>{1, 2, 3});
+  }
+  for (const bool loop : {false, true}) {
+    CaptureOptions options = options_for(folder.path());
+    options.loop = loop;
+    options.full_speed = true;
+    const std::atomic<bool> paused{false};
+    Capture capture(options, paused);
+    CHECK(message_of([&] { capture.next(); }) ==
+          folder.path().string() + ": holds no frame that can be read");
+  }
+}
+
 TEST_CASE("a network camera that dies and returns is opened again, and its frames go on") {
   auto camera = std::make_unique<NetworkCamera>();
   const int port = camera->port();

@@ -71,6 +71,22 @@ TEST_CASE("a face that is no longer there makes the detector look at once") {
   CHECK(faces.at(0).box == truth);
 }
 
+TEST_CASE("while it always looks, the detector sees every picture") {
+  Box truth{200, 150, 80, 100};
+  int looks = 0;
+  std::atomic<bool> always{false};
+  FollowOptions options;
+  options.every = 5;
+  options.always = &always;
+  const auto detector = make_following_detector(std::make_unique<Oracle>(truth, looks), options);
+  for (const auto& [wanted, seen] :
+       {std::pair(false, 1), std::pair(true, 5), std::pair(false, 5)}) {
+    always = wanted;
+    for (int i = 0; i < 4; ++i) detector->detect(scene(truth));
+    CHECK(looks == seen);
+  }
+}
+
 TEST_CASE("every frame means the detector itself") {
   Box truth{200, 150, 80, 100};
   int looks = 0;

@@ -175,3 +175,19 @@ TEST_CASE("the panel's bars are as long as the probabilities, and it keeps to it
   CHECK(terminal_panel(frame, recognizer, 34, 2, false, false).size() == 2);
   CHECK(trim(terminal_panel(LiveFrame{}, recognizer, 34, 20, false, false).at(0)) == "no face");
 }
+
+TEST_CASE(
+    "in a narrow terminal the panel gives up the bars, then the labels, and keeps its width") {
+  const Recognizer recognizer = tone_recognizer();
+  const LiveFrame frame = frame_with_face();
+  for (const bool unicode : {false, true}) {
+    CHECK(terminal_panel(frame, recognizer, 16, 20, false, unicode).at(3) == " bright     75 %");
+    CHECK(terminal_panel(frame, recognizer, 6, 20, false, unicode).at(3) == "  75 %");
+    for (std::size_t columns = 0; columns < 18; ++columns) {
+      const auto lines =
+          terminal_panel(frame, recognizer, static_cast<int>(columns), 20, false, unicode);
+      REQUIRE(lines.size() == 5);
+      for (const std::string& line : lines) CHECK(line.size() == columns);
+    }
+  }
+}

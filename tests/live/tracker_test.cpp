@@ -44,7 +44,18 @@ TEST_CASE("a face that hides for a second comes back with its number, after long
   CHECK(tracker.update(std::vector{face_at(150)}, 1.03) == std::vector{1});
   tracker.update({}, 3.2);
   CHECK_FALSE(tracker.remembers(1));
+  CHECK(tracker.boxes().empty());
   CHECK(tracker.update(std::vector{face_at(150)}, 3.3) == std::vector{2});
+}
+
+TEST_CASE("boxes are where each face is, or was last seen while it hides") {
+  Tracker tracker;
+  CHECK(tracker.boxes().empty());
+  tracker.update(std::vector{face_at(0), face_at(300)}, 0);
+  tracker.update(std::vector{face_at(310)}, 0.5);
+  CHECK(tracker.boxes() == std::vector{face_at(0), face_at(310)});
+  tracker.update(std::vector{face_at(320)}, 2.1);
+  CHECK(tracker.boxes() == std::vector{face_at(320)});
 }
 
 TEST_CASE("a face far away or of another size is not the one that hides") {

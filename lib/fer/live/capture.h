@@ -40,8 +40,9 @@ class Capture {
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
 
-  // The newest frame, waiting for it; nothing when the source ended or stop() was called.
-  std::optional<CapturedFrame> next() { return slot_.take(); }
+  // The newest frame, waiting for it; nothing when the source ended or stop() was called. Throws
+  // kInput when the source came to its end without a single frame.
+  std::optional<CapturedFrame> next();
   // Ends the thread, at the latest after the source's timeout; no frame comes after it.
   void stop();
 
@@ -78,7 +79,9 @@ class Capture {
   bool stopping_ = false;
   std::string wanted_;  // another source to open
   std::string name_, notice_;
+  std::string failure_;  // what next() throws at the end
 
+  bool any_ = false;  // there was a frame since the source was opened
   std::int64_t index_ = 0;
   double base_ = 0;  // seconds added to the source's own times
   double last_time_ = 0;

@@ -48,8 +48,7 @@ void draw_overlay(Image& image, const LiveFrame& frame, const Recognizer& recogn
   if (controls.recording) draw_recording_mark(image);
 }
 
-void blur_face(Image& image, const LiveFace& face) {
-  const Box& box = face.shown.face.box;
+void blur_face(Image& image, const Box& box) {
   const float x = 0.25f * box.width, y = 0.15f * box.height;
   pixelate(image, {box.x - x, box.y - y, box.width + 2 * x, box.height + 2 * y});
 }

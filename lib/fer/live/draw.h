@@ -10,7 +10,7 @@ namespace fer {
 void draw_overlay(Image& image, const LiveFrame& frame, const Recognizer& recognizer,
                   const Controls& controls);
 
-// Makes the face unrecognisable: hair, chin and ears included.
-void blur_face(Image& image, const LiveFace& face);
+// Makes the face in the box unrecognisable: hair, chin and ears included.
+void blur_face(Image& image, const Box& box);
 
 }  // namespace fer

@@ -28,6 +28,10 @@ class FaceMemory {
   // The same faces in the same order. `time`: seconds, not falling.
   std::vector<LiveFace> update(std::vector<FaceResult> faces, double time);
 
+  // Of the faces in sight, and of those that were missed and may still come back where they were
+  // seen last.
+  std::vector<Box> boxes() const { return tracker_.boxes(); }
+
  private:
   std::string head_;
   LabelList labels_;

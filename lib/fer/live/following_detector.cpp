@@ -42,7 +42,8 @@ class FollowingDetector : public FaceDetector {
   std::string name() const override { return detector_->name(); }
 
   std::vector<Face> detect(const Image& image) override {
-    if (++since_look_ >= every() || !follow(image)) look(image);
+    const bool always = options_.always != nullptr && *options_.always;
+    if (always || ++since_look_ >= every() || !follow(image)) look(image);
     return faces_;
   }
 

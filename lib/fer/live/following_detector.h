@@ -2,6 +2,7 @@
 // so that a slow detector holds the frame rate.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "fer/vision/face_detector.h"
@@ -11,6 +12,9 @@ namespace fer {
 struct FollowOptions {
   int every = 0;                 // detect in each n-th picture; 0: as often as half the time allows
   double frame_time = 1 / 30.0;  // seconds between pictures, what 0 goes by
+  // While it is true the detector looks at each picture. Null: never; else it outlives the
+  // detector.
+  const std::atomic<bool>* always = nullptr;
 };
 
 // detect() is called with the pictures of one camera, in order. Between two looks a face is found

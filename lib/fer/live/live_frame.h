@@ -14,7 +14,7 @@ namespace fer {
 
 struct LiveFrame {
   std::string source;      // "camera 0", "clip.mp4"
-  Image image;             // RGB; faces are unrecognisable in it where that was asked for
+  Image image;             // RGB; found faces are unrecognisable in it while controls.blur is set
   Image overlay;           // the same with boxes, labels and bars; empty when no sink wants it
   std::int64_t index = 0;  // as captured: gaps are frames that were dropped
   double time = 0;         // seconds of the source
@@ -34,13 +34,16 @@ class Sink {
   virtual bool wants_overlay() const { return false; }
   // Views keep the frame for a thread of their own; writers write it, and the pipeline waits.
   virtual void put(const LiveFramePtr& frame) = 0;
-  // After the last frame.
+  // Once, after the last frame, whatever ended the pipeline: the source, stop() or an error, that
+  // of a put() included. One that throws keeps no other sink from it.
   virtual void finish() {}
 };
 
 // What a user changes while it runs, from any view.
 struct Controls {
   std::atomic<bool> paused{false};
+  // Detect in each frame, pixelate every face that was found there or in the last two seconds
+  // (TrackerOptions::remember). A face that was not found stays as it is.
   std::atomic<bool> blur{false};
   std::atomic<bool> figures{false};  // rate and latency in the overlay
   std::atomic<bool> recording{false};

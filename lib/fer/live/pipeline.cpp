@@ -16,12 +16,14 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-FollowOptions follow_options(const PipelineOptions& options, const Capture& capture) {
+FollowOptions follow_options(const PipelineOptions& options, const Capture& capture,
+                             const Controls& controls) {
   FollowOptions follow;
   follow.every = options.detect_every;
   // Without a rate to hold every frame is looked at.
   if (follow.every == 0 && !capture.live() && options.capture.full_speed) follow.every = 1;
   if (const double fps = capture.fps(); fps > 0) follow.frame_time = 1 / fps;
+  follow.always = &controls.blur;
   return follow;
 }
 
@@ -34,7 +36,7 @@ Pipeline::Pipeline(SharedRecognizer& recognizer, const PipelineOptions& options,
       sinks_(std::move(sinks)),
       capture_(options.capture, controls.paused),
       detector_(make_following_detector(recognizer.recognizer().make_detector(),
-                                        follow_options(options, capture_))),
+                                        follow_options(options, capture_, controls))),
       memory_(recognizer.recognizer(), options.tracker, options.smoother) {
   wants_overlay_ = std::any_of(sinks_.begin(), sinks_.end(),
                                [](const Sink* sink) { return sink->wants_overlay(); });
@@ -65,9 +67,15 @@ Pipeline::Statistics Pipeline::statistics() const {
 void Pipeline::run() {
   try {
     while (auto captured = capture_.next()) process(std::move(*captured));
-    for (Sink* sink : sinks_) sink->finish();
   } catch (...) {
     error_ = std::current_exception();
+  }
+  for (Sink* sink : sinks_) {
+    try {
+      sink->finish();
+    } catch (...) {
+      if (!error_) error_ = std::current_exception();  // the first is told
+    }
   }
   finished_ = true;
 }
@@ -102,7 +110,7 @@ void Pipeline::process(CapturedFrame captured) {
   frame->faces = memory_.update(std::move(results), frame->time);
 
   if (controls_.blur) {
-    for (const LiveFace& face : frame->faces) blur_face(frame->image, face);
+    for (const Box& box : memory_.boxes()) blur_face(frame->image, box);
   }
   frame->dropped = capture_.dropped();
   frame->fps = rate();

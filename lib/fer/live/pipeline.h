@@ -21,7 +21,9 @@ namespace fer {
 
 struct PipelineOptions {
   CaptureOptions capture;
-  int detect_every = 0;  // detect in each n-th frame and follow in between; 0: to hold the rate
+  // Detect in each n-th frame and follow in between; 0: to hold the rate. While controls.blur is
+  // set it is each frame.
+  int detect_every = 0;
   TrackerOptions tracker;
   SmootherOptions smoother;
 };
@@ -38,7 +40,8 @@ class Pipeline {
   };
 
   // Opens the source (kInput when it cannot be opened) and starts. Recognizer, controls and sinks
-  // must outlive it.
+  // must outlive it. From then on OpenCV uses one thread in the whole process
+  // (cv::setNumThreads(1)).
   Pipeline(SharedRecognizer& recognizer, const PipelineOptions& options, Controls& controls,
            std::vector<Sink*> sinks);
   ~Pipeline();  // stops

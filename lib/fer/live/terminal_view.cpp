@@ -102,8 +102,10 @@ std::vector<std::string> terminal_panel(const LiveFrame& frame, const Recognizer
                     fitted(format("#%d %s", face.id, title.title.c_str()), columns) + plain);
     for (std::size_t c = 0; c < labels.size() && !face.shown.label.empty(); ++c) {
       const double p = face.shown.probabilities.at(recognizer.head())[c];
-      lines.push_back(fitted(" " + labels[c], 12) + ink(label_colour(labels[c], c)) +
-                      bar(p, columns - 18, unicode) + plain + format(" %3.0f %%", 100 * p));
+      // Label, bar, percentage: where there is too little room the first two go.
+      lines.push_back(fitted(" " + labels[c], std::min(12, columns - 6)) +
+                      ink(label_colour(labels[c], c)) + bar(p, std::max(0, columns - 18), unicode) +
+                      plain + fitted(format(" %3.0f %%", 100 * p), std::min(6, columns)));
     }
     lines.push_back(fitted("", columns));
   }

@@ -60,4 +60,10 @@ bool Tracker::remembers(int id) const {
   return std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& t) { return t.id == id; });
 }
 
+std::vector<Box> Tracker::boxes() const {
+  std::vector<Box> boxes;
+  for (const Track& track : tracks_) boxes.push_back(track.box);
+  return boxes;
+}
+
 }  // namespace fer

@@ -26,6 +26,8 @@ class Tracker {
 
   // Whether the face is in sight or may still come back.
   bool remembers(int id) const;
+  // Of all these faces, each where it was seen last.
+  std::vector<Box> boxes() const;
 
  private:
   struct Track {

@@ -110,6 +110,18 @@ std::string read_token(const std::string& path) {
   return token;
 }
 
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kUnreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  std::string encoded;
+  for (const char c : text) {
+    encoded += kUnreserved.find(c) != std::string_view::npos
+                   ? std::string(1, c)
+                   : format("%%%02X", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
 bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }

@@ -59,6 +59,8 @@ std::string random_token();
 // The first line of the file; throws kInput when it is shorter than 16 characters, or when others
 // than its owner may read it.
 std::string read_token(const std::string& path);
+// As it may stand in an address: all bytes but letters, digits and -._~ as %XX (RFC 3986).
+std::string percent_encoded(std::string_view text);
 
 bool is_loopback(std::string_view host);
 // Names under which a server on `host` is reached: itself, localhost for loopback; all addresses

@@ -1,5 +1,7 @@
 #include "fer/live/web_server.h"
 
+#include <poll.h>
+
 #include <array>
 #include <atomic>
 #include <nlohmann/json.hpp>
@@ -30,6 +32,12 @@ struct News {
   std::int64_t number = 0;
   std::shared_ptr<const std::string> jpeg, event;
 };
+
+// Whether the other side has closed the connection, where nothing is written that would tell.
+bool hung_up(tcp::socket& socket) {
+  pollfd state{socket.native_handle(), POLLRDHUP, 0};
+  return ::poll(&state, 1, 0) > 0;
+}
 
 }  // namespace
 
@@ -176,6 +184,7 @@ net::awaitable<void> WebServer::Impl::accept() {
     }
     if (counts.clients >= limits.clients) continue;  // the socket is closed
     socket.set_option(tcp::no_delay(true), error);
+    socket.set_option(net::socket_base::keep_alive(true), error);  // tells whose network is gone
     if (options.tls_cert.empty()) {
       net::co_spawn(io, serve_plain(std::move(socket), Counted(counts.clients)), net::detached);
     } else {
@@ -300,16 +309,19 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     Request request = parser.release();
 
     if (upgrade) {
-      const Host host{io, *pool, recognizer.recognizer(), limits, counts};
+      const Host host{io, *pool, recognizer.recognizer(), limits, options.smoother, counts};
       co_await std::make_shared<Visitor<Stream>>(std::move(stream), host)->run(std::move(request));
       co_return;
     }
-    if (get && (path == "/stream.mjpg" || path == "/api/events")) {
+    const bool of_camera = get && (path == "/stream.mjpg" || path == "/api/events");
+    if (of_camera && options.camera) {
       co_await stream_news(stream, request, path == "/stream.mjpg");
       co_return;
     }
     WebReply answered;
-    if (path == "/api/analyze" && request.method() == http::verb::post) {
+    if (of_camera) {
+      answered = refusal(404, "this server has no camera of its own");
+    } else if (path == "/api/analyze" && request.method() == http::verb::post) {
       socket.expires_never();
       answered = co_await analyze(request);
     } else {
@@ -445,6 +457,8 @@ net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request&
       part = pictures ? news.jpeg : std::make_shared<const std::string>(": quiet\n\n");
     }
     if (!part) {
+      // No picture yet, of a camera that is lost or paused.
+      if (pictures && !news.jpeg && hung_up(socket.socket())) break;
       co_await bell.async_wait(net::redirect_error(net::use_awaitable, error));
       error = {};
       continue;
@@ -464,15 +478,17 @@ WebServer::WebServer(SharedRecognizer& recognizer, Controls& controls, const Web
 
 WebServer::~WebServer() = default;
 
-std::string WebServer::url() const {
+std::string WebServer::address() const {
   const std::string& host = impl_->options.host;
   const bool anywhere = host == "0.0.0.0" || host == "::";
-  return format("%s://%s:%d/#token=%s", impl_->options.tls_cert.empty() ? "http" : "https",
+  return format("%s://%s:%d/", impl_->options.tls_cert.empty() ? "http" : "https",
                 anywhere                              ? "localhost"
                 : host.find(':') != std::string::npos ? ('[' + host + ']').c_str()
                                                       : host.c_str(),
-                impl_->options.port, impl_->token.c_str());
+                impl_->options.port);
 }
+
+std::string WebServer::url() const { return address() + "#token=" + percent_encoded(impl_->token); }
 
 void WebServer::watch(std::weak_ptr<const Pipeline> pipeline) {
   impl_->api->watch(std::move(pipeline));

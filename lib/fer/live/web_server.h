@@ -21,6 +21,8 @@ struct WebOptions {
   bool insecure = false;           // allows another host than loopback without TLS
   std::string token_file;          // empty: a random token for this start
   std::vector<std::string> names;  // further host names under which clients come
+  bool camera = true;              // false: no frame will be put; the camera's streams answer 404
+  SmootherOptions smoother;        // of the answers to visitors' own cameras
 };
 
 struct WebLimits {
@@ -46,7 +48,8 @@ class WebServer : public Sink {
             const WebLimits& limits = {});
   ~WebServer() override;
 
-  // http://127.0.0.1:8080/#token=...
+  std::string address() const;  // http://127.0.0.1:8080/
+  // The address with #token=..., percent-encoded: who has it is let in.
   std::string url() const;
   // Whose state is shown, while it is there.
   void watch(std::weak_ptr<const Pipeline> pipeline);

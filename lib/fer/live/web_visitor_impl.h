@@ -26,6 +26,7 @@ struct Host {
   AnalysisPool& pool;
   const Recognizer& recognizer;
   const WebLimits& limits;
+  const SmootherOptions& smoother;
   WebCounts& counts;
 };
 
@@ -38,7 +39,7 @@ class Visitor : public std::enable_shared_from_this<Visitor<Stream>> {
         socket_(std::move(stream)),
         bell_(host.io, net::steady_timer::time_point::max()),
         rate_(host.limits.frames),
-        memory_(host.recognizer, {}, {}) {}
+        memory_(host.recognizer, {}, host.smoother) {}
 
   // Until the client goes.
   net::awaitable<void> run(Request request) {

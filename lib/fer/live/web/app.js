@@ -15,12 +15,23 @@ async function call(path, options = {}) {
   return body;
 }
 
+// The token of the address, '' without one: percent-encoded, as fer-live prints it, or as it stands in its file.
+function tokenOfAddress() {
+  const [, token] = location.hash.match(/^#token=(.+)/) || [, ''];
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token;
+  }
+}
+
 // The token is exchanged for a cookie that scripts cannot read, and leaves the address bar.
 async function openSession() {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  const token = tokenOfAddress();
   if (!token) return;
   history.replaceState(null, '', location.pathname);
   await call('/api/session', {method: 'POST', headers: {Authorization: 'Bearer ' + token}});
+  $('locked').close();
 }
 
 function say(text, bad = false) {
@@ -36,6 +47,7 @@ async function refresh() {
     say(error instanceof TypeError ? 'the server is not there' : error.message, true);
     return;
   }
+  $('locked').close();
   if (!state.labels.length) {
     state.labels = status.labels;
     for (const label of status.labels) {
@@ -203,6 +215,7 @@ function drawTimeline() {
 // ---- three places to look ----------------------------------------------------------------------
 
 let events = null, socket = null, camera = null, sentAt = 0;
+let looks = 0;  // what began in an earlier look touches nothing of a later one
 
 function stopAll() {
   if (events) events.close();
@@ -219,6 +232,7 @@ function hint(text) {
 }
 
 async function look(mode) {
+  const mine = ++looks;
   stopAll();
   state.mode = mode;
   state.points = [];
@@ -234,13 +248,14 @@ async function look(mode) {
   hint('');
   showRows([]);
   drawOverlay([]);
-  if (mode === 'server') await lookAtServer();
-  if (mode === 'own') await lookAtOwnCamera();
+  if (mode === 'server') await lookAtServer(mine);
+  if (mode === 'own') await lookAtOwnCamera(mine);
   if (mode === 'picture') say('');
 }
 
-async function lookAtServer() {
+async function lookAtServer(mine) {
   await refresh();
+  if (mine !== looks || $('locked').open) return;
   if (!state.camera) {
     hint('This server has no camera of its own. Use yours, or drop a picture.');
     return;
@@ -250,26 +265,31 @@ async function lookAtServer() {
   events.onmessage = (event) => show(JSON.parse(event.data));
 }
 
-async function lookAtOwnCamera() {
+async function lookAtOwnCamera(mine) {
   if (!navigator.mediaDevices) {
     hint('Browsers give a camera only to https pages and to localhost.');
     return;
   }
+  const video = $('own-view');
   try {
-    camera = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+    const stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+    if (mine !== looks) return stream.getTracks().forEach((track) => track.stop());
+    camera = stream;
+    video.srcObject = stream;
+    video.classList.toggle('mirror', $('set-mirror').checked);
+    await video.play();
   } catch (error) {
+    if (mine !== looks) return;
+    stopAll();
     hint('No camera: ' + error.message);
     return;
   }
-  if (state.mode !== 'own') return stopAll();
-  const video = $('own-view');
-  video.srcObject = camera;
-  video.classList.toggle('mirror', $('set-mirror').checked);
-  await video.play();
-  socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
-  socket.onopen = () => { say('my camera'); send(); };
-  socket.onclose = () => { if (state.mode === 'own') say('the connection was closed', true); };
-  socket.onmessage = (event) => {
+  if (mine !== looks) return;
+  const to = socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+  to.onopen = () => { say('my camera'); send(to); };
+  to.onclose = () => { if (mine === looks) say('the connection was closed', true); };
+  to.onmessage = (event) => {
+    if (mine !== looks) return;
     const reply = JSON.parse(event.data);
     if (reply.type === 'result') {
       show(reply);
@@ -279,20 +299,19 @@ async function lookAtOwnCamera() {
     }
     // One frame is on its way at a time, and no more than were asked for.
     const wait = 1000 / $('set-rate').value - (performance.now() - sentAt);
-    setTimeout(send, Math.max(0, wait));
+    setTimeout(send, Math.max(0, wait), to);
   };
 }
 
 const frame = document.createElement('canvas');
-function send() {
+function send(to) {
   const video = $('own-view');
-  if (!socket || socket.readyState !== WebSocket.OPEN) return;
-  if (!video.videoWidth) return setTimeout(send, 50);
+  if (to.readyState !== WebSocket.OPEN) return;
+  if (!video.videoWidth) return setTimeout(send, 50, to);
   const scale = Math.min(1, 640 / Math.max(video.videoWidth, video.videoHeight));
   frame.width = Math.round(video.videoWidth * scale);
   frame.height = Math.round(video.videoHeight * scale);
   frame.getContext('2d').drawImage(video, 0, 0, frame.width, frame.height);
-  const to = socket;
   frame.toBlob((blob) => {
     if (to.readyState !== WebSocket.OPEN) return;
     sentAt = performance.now();
@@ -302,21 +321,24 @@ function send() {
 
 async function lookAtPicture(file) {
   if (!file) return;
-  if (state.mode !== 'picture') await look('picture');
+  if (state.mode !== 'picture') look('picture');
+  const mine = ++looks;
   const view = $('picture-view');
   say('looking …');
   try {
     const result = await call('/api/analyze', {method: 'POST', body: file});
+    if (mine !== looks) return;
     URL.revokeObjectURL(view.src);
     view.src = URL.createObjectURL(file);
     await view.decode();
+    if (mine !== looks) return;
     view.hidden = false;
     $('drop').classList.add('small');
     show(result);
     const n = result.faces.length;
     say(n === 0 ? 'no face' : n === 1 ? '1 face' : n + ' faces');
   } catch (error) {
-    say(error.message, true);
+    if (mine === looks) say(error.message, true);
   }
 }
 
@@ -345,14 +367,24 @@ for (const name of ['dragover', 'dragleave', 'drop']) {
 }
 $('locked').addEventListener('cancel', (event) => event.preventDefault());
 
-(async () => {
+async function enter() {
   try {
     await openSession();
   } catch (error) {
     say(error.message, true);
     return;
   }
-  await look('server');
-  setInterval(refresh, 2000);
-  setInterval(drawTimeline, 200);
-})();
+  await look(state.mode);
+}
+
+// A locked page asks, too: another tab may have opened the session.
+async function tick() {
+  const locked = $('locked').open;
+  await refresh();
+  if (locked && !$('locked').open) await look(state.mode);
+}
+
+addEventListener('hashchange', () => { if (tokenOfAddress()) enter(); });
+enter();
+setInterval(tick, 2000);
+setInterval(drawTimeline, 200);

