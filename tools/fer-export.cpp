@@ -33,7 +33,7 @@ constexpr const char* kExamples =
 
 // What a variant may lose against fp32 and still be shipped.
 constexpr double kF16Loss = 0.001, kBf16Loss = 0.002, kInt8Loss = 0.003;
-constexpr int kDrawnFaces = 64;
+constexpr int kComparedFaces = 64;
 
 struct ExportFlags {
   std::vector<std::string> models;
@@ -95,7 +95,7 @@ ExportFlags parse(int argc, char** argv) {
 struct Faces {
   std::shared_ptr<const Dataset> scored;  // with labels; null without --data
   std::vector<Image> calibration;
-  std::vector<Image> compared;  // without --data: drawn ones
+  std::vector<Image> compared;  // of the scored ones; without --data drawn ones
 };
 
 std::vector<Image> spread(const Dataset& data, std::int64_t count) {
@@ -109,8 +109,8 @@ Faces open_faces(ExportFlags& flags, const ModelSpec& spec) {
   Faces faces;
   if (flags.data.data.empty()) {
     DatasetOptions drawn;
-    drawn.path = format("synthetic:%d", 2 * kDrawnFaces);
-    faces.compared = spread(*open_dataset(drawn).train, kDrawnFaces);
+    drawn.path = format("synthetic:%d", 2 * kComparedFaces);
+    faces.compared = spread(*open_dataset(drawn).train, kComparedFaces);
     return faces;
   }
   if (flags.data.labels.empty()) flags.data.labels = join(labels_of(spec, spec.default_head), ",");
@@ -126,7 +126,7 @@ Faces open_faces(ExportFlags& flags, const ModelSpec& spec) {
     fail_input(flags.data.data + ": the split " + flags.split + " is empty");
   }
   faces.calibration = spread(*data.train, flags.calibration_faces);
-  faces.compared = spread(*faces.scored, 1);
+  faces.compared = spread(*faces.scored, kComparedFaces);
   return faces;
 }
 
@@ -242,9 +242,9 @@ void verify_onnx(const std::string& bytes, const Checkpoint& checkpoint, const O
     fail_runtime(format("ONNX: a probability differs by %.2g from the reference", largest));
   }
   log_info(
-      format("ONNX: valid to libonnx; through OpenCV no probability differs by more than %.1g "
-             "from the reference",
-             largest));
+      format("ONNX: valid to libonnx; through OpenCV no probability of %zu faces differs by more "
+             "than %.1g from the reference",
+             faces.size(), largest));
 }
 
 int export_model(int argc, char** argv) {
@@ -265,6 +265,10 @@ int export_model(int argc, char** argv) {
     if (variant == "onnx") {
       const std::string bytes = to_onnx(checkpoint, flags.onnx);
       write_file_atomically(target(".onnx"), bytes);
+      for (const MixedHeadSpec& mixed : checkpoint.spec.mixed_heads) {
+        log_info(target(".onnx").string() + ": the mixed head " + mixed.name +
+                 " is no output; docs/deployment.md says how to make it of the others");
+      }
       if (flags.verify) verify_onnx(bytes, checkpoint, flags.onnx, faces.compared);
       // The network alone: what is inside beside it costs nothing.
       comparison.add(variant, target(".onnx"),

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "fer/core/error.h"
 #include "fer/core/file.h"
@@ -11,6 +12,7 @@
 #include "fer/core/profile.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
+#include "fer/data/image_files.h"
 #include "fer/vision/annotate.h"
 #include "fer/vision/crop_writer.h"
 #include "fer/vision/prediction_stream.h"
@@ -92,6 +94,54 @@ PredictFlags parse(int argc, char** argv) {
   return flags;
 }
 
+// File names in one folder, each given once: x.jpg, then x-2.jpg.
+class OwnNames {
+ public:
+  std::string take(const std::string& stem, const std::string& extension) {
+    std::string name = stem + extension;
+    for (int n = 2; !taken_.insert(name).second; ++n)
+      name = format("%s-%d", stem.c_str(), n) + extension;
+    return name;
+  }
+
+ private:
+  std::set<std::string> taken_;
+};
+
+// Throws when a picture lies in the folder for annotated ones, where one may take its place.
+void check_save_folder(const fs::path& folder, const fs::path& picture) {
+  std::error_code none;
+  const fs::path behind_links = fs::canonical(picture, none);
+  if (none) return;  // not there: opening it says so
+  for (const fs::path& path : {picture, behind_links}) {
+    const fs::path parent = path.has_parent_path() ? path.parent_path() : ".";
+    if (fs::equivalent(parent, folder, none)) {
+      fail_input("--save " + folder.string() + ": the folder of " + picture.string() +
+                 ", which could be overwritten; name another one");
+    }
+  }
+}
+
+// The same of all pictures before the first is written, but for those that come on standard input:
+// they are checked one by one. Nor may --recursive come upon what is being saved.
+void check_save_folder(const PredictFlags& flags) {
+  std::error_code none;
+  const fs::path save = fs::weakly_canonical(fs::absolute(flags.save), none);
+  for (const std::string& input : flags.inputs) {
+    if (!flags.recursive || !fs::is_directory(input, none)) continue;
+    const fs::path way = save.lexically_relative(fs::canonical(input, none));
+    if (!way.empty() && *way.begin() != "..") {
+      fail_input("--save " + flags.save + ": lies in " + input +
+                 ", which --recursive goes through; name another folder");
+    }
+  }
+  std::istringstream nothing;
+  InputList inputs(flags.inputs, flags.recursive, nothing);
+  while (const auto input = inputs.next()) {
+    if (has_image_extension(input->path)) check_save_folder(flags.save, input->path);
+  }
+}
+
 // Annotated pictures under names of their own: a/x.jpg and b/x.jpg become x.jpg and x-2.jpg.
 class PictureSaver {
  public:
@@ -101,26 +151,26 @@ class PictureSaver {
   }
   void add(Prediction& prediction) {
     if (prediction.image.empty()) return;
+    if (prediction.frame < 0) check_save_folder(folder_, prediction.path);
     std::string stem = fs::path(prediction.path).stem().string();
     if (prediction.frame >= 0) stem += format("_%06lld", static_cast<long long>(prediction.frame));
-    std::string name = stem + ".jpg";
-    for (int n = 2; !used_.insert(name).second; ++n) name = format("%s-%d.jpg", stem.c_str(), n);
     {
       const ProfileScope scope("draw");
       draw_annotations(prediction.image,
                        annotations(prediction.faces, recognizer_.head(), recognizer_.labels()));
     }
     const ProfileScope scope("encode");
-    write_image(folder_ / name, prediction.image);
+    write_image(folder_ / names_.take(stem, ".jpg"), prediction.image);
   }
 
  private:
   fs::path folder_;
   const Recognizer& recognizer_;
-  std::set<std::string> used_;
+  OwnNames names_;
 };
 
-// One timeline a video: to the name that was asked for, those of further videos beside it.
+// One timeline a video: to the name that was asked for, those of further videos beside it under
+// names of their own: out.srt, then out-clip.srt, out-clip-2.srt.
 class TimelineSaver {
  public:
   TimelineSaver(fs::path path, const Recognizer& recognizer)
@@ -136,11 +186,9 @@ class TimelineSaver {
   }
   void finish() {
     if (!timeline_) return;
-    fs::path path = path_;
-    if (written_++ > 0)
-      path.replace_filename(path_.stem().string() + "-" + fs::path(video_).stem().string() +
-                            path_.extension().string());
-    timeline_->write(path);
+    std::string stem = path_.stem().string();
+    if (written_++ > 0) stem += "-" + fs::path(video_).stem().string();
+    timeline_->write(path_.parent_path() / names_.take(stem, path_.extension().string()));
     timeline_.reset();
   }
   int written() const { return written_; }
@@ -150,11 +198,13 @@ class TimelineSaver {
   const Recognizer& recognizer_;
   std::optional<Timeline> timeline_;
   std::string video_;
+  OwnNames names_;
   int written_ = 0;
 };
 
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
+  if (!flags.save.empty()) check_save_folder(flags);
   if (flags.profile) start_profile();
   Recognizer recognizer = open_recognizer(flags.recognizer);
   const auto writer = create_result_writer(flags.writer, recognizer, std::cout);

@@ -53,6 +53,42 @@ TEST_CASE("fer-export writes ONNX that is verified, with and without preprocessi
   }
 }
 
+TEST_CASE("fer-export verifies ONNX on as many faces with data as without") {
+  const TemporaryFolder scratch;
+  write_six(scratch / "m.safetensors");
+  const auto compared = [&](const std::string& data) {
+    const auto result =
+        run_shell(kExport + " m.safetensors --verify --out out " + data, scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    const std::string before = "no probability of ";
+    const auto at = result.err.find(before);
+    REQUIRE(at != std::string::npos);
+    return std::stoi(result.err.substr(at + before.size()));
+  };
+  CHECK(compared("") == 64);
+  CHECK(compared("--data synthetic:700 --split test") == 64);
+  CHECK(compared("--data synthetic:60 --split test") == 6);  // all there are
+}
+
+TEST_CASE("fer-export says which head is not in the ONNX file because it is made of others") {
+  const TemporaryFolder scratch;
+  write_six(scratch / "m.safetensors");
+  CHECK_THAT(run_shell(kExport + " m.safetensors --out out", scratch.path()).err,
+             !Catch::Contains("mixed head"));
+  Checkpoint checkpoint = load_checkpoint(scratch / "m.safetensors");
+  MixedHeadSpec mixed;
+  mixed.name = "mood";
+  mixed.labels = {"happy", "sad"};
+  mixed.parts = {{"six", 1.0f}};
+  checkpoint.spec.mixed_heads = {mixed};
+  save_checkpoint(scratch / "m.safetensors", checkpoint);
+  const auto result = run_shell(kExport + " m.safetensors --verify --out out", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.err, Catch::Contains("out/m.onnx: the mixed head mood is no output"));
+}
+
 TEST_CASE("fer-export calibrates int8, measures what it costs, and fer-predict runs the result") {
   const TemporaryFolder scratch;
   write_six(scratch / "m.safetensors");

@@ -69,7 +69,7 @@ TEST_CASE(
   REQUIRE(lines.size() == 4);
   CHECK(lines[0]["error"] == "the file is empty (0 bytes)");
   CHECK(lines[1]["error"].is_null());
-  CHECK(lines[2]["error"] == "not an image (PNG, JPEG, WebP, BMP or TIFF)");
+  CHECK(lines[2]["error"] == "not an image (PNG, JPEG, WebP, BMP, TIFF, PGM or PPM)");
   CHECK_FALSE(lines[3]["error"].is_null());
   CHECK_THAT(some.err, Catch::Contains("3 of 4 files could not be read"));
   CHECK(run_shell(run + "empty.jpg missing.png", scratch.path()).exit_code == 2);
@@ -144,6 +144,77 @@ TEST_CASE("fer-predict takes paths from standard input and writes CSV, pictures 
   CHECK(std::filesystem::exists(scratch / "out/a.jpg"));
   CHECK(std::filesystem::exists(scratch / "out/a-2.jpg"));
   CHECK(split(slurp(scratch / "faces/manifest.csv"), '\n').size() == 4);
+}
+
+TEST_CASE("fer-predict saves no annotated picture in the folder of an original") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  for (const char* folder : {"photos/sub", "other"})
+    std::filesystem::create_directories(scratch / folder);
+  for (const char* name : {"photos/x.png", "photos/sub/y.png", "other/x.png"})
+    write_png(scratch / name, gray(120));
+  std::filesystem::copy_file(scratch / "photos/x.png", scratch / "photos/x.jpg");
+  const std::string original = slurp(scratch / "photos/x.jpg");
+  std::filesystem::create_symlink("../photos/x.jpg", scratch / "other/link.jpg");
+  write_text(scratch / "list.txt", "photos/x.jpg\n");
+
+  const std::string run = kPredict + " -m m.safetensors --crops ";
+  for (const std::string arguments :
+       {"photos/x.jpg --save photos", "'photos/*.jpg' --save photos/sub/..",
+        "photos --save \"$PWD/photos\"", "list.txt --save photos", "other/link.jpg --save photos",
+        "other/x.png photos/x.jpg --save photos"}) {
+    const auto result = run_shell(run + arguments, scratch.path());
+    INFO(arguments << ": " << result.err);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.err, Catch::Contains("the folder of "));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    CHECK(result.out.empty());
+    CHECK(slurp(scratch / "photos/x.jpg") == original);
+  }
+  const auto here = run_shell(
+      "cd photos && " + kPredict + " -m ../m.safetensors --crops x.jpg --save .", scratch.path());
+  CHECK(here.exit_code == 2);
+  CHECK_THAT(here.err, Catch::Contains("--save .: the folder of x.jpg"));
+  const auto piped = run_shell("echo photos/x.jpg | " + run + "- --save photos", scratch.path());
+  CHECK(piped.exit_code == 2);
+  CHECK(slurp(scratch / "photos/x.jpg") == original);
+  const auto missing = run_shell(run + "none.jpg other/none.jpg --save .", scratch.path());
+  CHECK_THAT(missing.err, Catch::Contains("2 of 2 files could not be read"));
+
+  const auto within = run_shell(run + "-r photos --save photos/sub/new", scratch.path());
+  CHECK(within.exit_code == 2);
+  CHECK_THAT(within.err, Catch::Contains("lies in photos, which --recursive goes through"));
+  CHECK(run_shell(run + "-r photos --save new", scratch.path()).exit_code == 0);
+  CHECK(run_shell(run + "photos --save photos/new", scratch.path()).exit_code == 0);
+  for (const char* name : {"new/x.jpg", "new/x-2.jpg", "new/y.jpg", "photos/new/x.jpg"})
+    CHECK(std::filesystem::exists(scratch / name));
+  CHECK(slurp(scratch / "photos/x.jpg") == original);
+}
+
+TEST_CASE("fer-predict writes a timeline of each video, also where two have the same name") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  int frames = 0;
+  for (const char* name : {"clip.y4m", "a/clip.y4m", "b/clip.y4m"}) {
+    std::string clip = "YUV4MPEG2 W32 H16 F10:1 Ip A1:1 C420jpeg\n";
+    ++frames;
+    for (int i = 0; i < frames; ++i) clip += "FRAME\n" + std::string(32 * 16 * 3 / 2, '\x80');
+    std::filesystem::create_directories((scratch / name).parent_path());
+    write_text(scratch / name, clip);
+  }
+  const auto result = run_shell(kPredict +
+                                    " -m m.safetensors --crops clip.y4m a/clip.y4m b/clip.y4m "
+                                    "--timeline t.csv",
+                                scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  const auto rows = [&](const char* name) {
+    const std::string csv = slurp(scratch / name);
+    return std::count(csv.begin(), csv.end(), '\n') - 1;  // but for the header
+  };
+  CHECK(rows("t.csv") == 1);
+  CHECK(rows("t-clip.csv") == 2);
+  CHECK(rows("t-clip-2.csv") == 3);
 }
 
 TEST_CASE(

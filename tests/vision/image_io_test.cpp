@@ -17,7 +17,7 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 const std::array kFormats = {ImageFormat::kPng, ImageFormat::kJpeg, ImageFormat::kWebp,
-                             ImageFormat::kBmp, ImageFormat::kTiff};
+                             ImageFormat::kBmp, ImageFormat::kTiff, ImageFormat::kPnm};
 
 double mean_difference(const Image& a, const Image& b) {
   REQUIRE(a.width == b.width);
@@ -32,6 +32,12 @@ void put_big(Bytes& bytes, std::uint32_t value, int size) {
   for (int i = size - 1; i >= 0; --i) bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
 
+void put_little(Bytes& bytes, std::uint32_t value, int size) {
+  for (int i = 0; i < size; ++i) bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+}
+
+Bytes text_bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
 // A little-endian EXIF block with nothing but the orientation.
 Bytes exif(std::uint8_t orientation) {
   return {'I', 'I', 42, 0, 8, 0,           0, 0, 1, 0, 0x12, 0x01, 3,
@@ -45,6 +51,57 @@ Bytes with_app1(Bytes jpeg, const Bytes& payload) {
   segment.insert(segment.end(), payload.begin(), payload.end());
   jpeg.insert(jpeg.begin() + 2, segment.begin(), segment.end());
   return jpeg;
+}
+
+Bytes png_chunk(const std::string& type, const Bytes& data) {
+  Bytes chunk;
+  put_big(chunk, static_cast<std::uint32_t>(data.size()), 4);
+  for (const char c : type) chunk.push_back(static_cast<std::uint8_t>(c));
+  for (const std::uint8_t byte : data) chunk.push_back(byte);
+  std::uint32_t crc = 0xFFFFFFFFu;
+  for (std::size_t i = 4; i < chunk.size(); ++i) {
+    crc ^= chunk[i];
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xEDB88320u : 0);
+  }
+  put_big(chunk, ~crc, 4);
+  return chunk;
+}
+
+// An RGB TIFF, uncompressed and in one strip, with its orientation; `tile` names the side of tiles
+// that it has not got. (TIFF 6.0)
+Bytes tiff_file(const Image& image, int orientation, int tile = 0) {
+  struct Entry {
+    std::uint32_t tag, type, count, value;
+  };
+  constexpr std::uint32_t kShort = 3, kLong = 4, kDirectory = 8;
+  const auto width = static_cast<std::uint32_t>(image.width),
+             height = static_cast<std::uint32_t>(image.height);
+  const std::uint32_t entries = tile > 0 ? 12 : 10, bits = kDirectory + 2 + 12 * entries + 4;
+  std::vector<Entry> directory = {{256, kLong, 1, width},
+                                  {257, kLong, 1, height},
+                                  {258, kShort, 3, bits},  // a sample
+                                  {259, kShort, 1, 1},     // no compression
+                                  {262, kShort, 1, 2},     // RGB
+                                  {273, kLong, 1, bits + 6},
+                                  {274, kShort, 1, static_cast<std::uint32_t>(orientation)},
+                                  {277, kShort, 1, 3},
+                                  {278, kLong, 1, height},  // rows a strip
+                                  {279, kLong, 1, static_cast<std::uint32_t>(image.pixels.size())}};
+  for (const std::uint32_t tag : {322u, 323u}) {
+    if (tile > 0) directory.push_back({tag, kShort, 1, static_cast<std::uint32_t>(tile)});
+  }
+  Bytes bytes = {'I', 'I', 42, 0, kDirectory, 0, 0, 0};
+  put_little(bytes, entries, 2);
+  for (const Entry& entry : directory) {
+    put_little(bytes, entry.tag, 2);
+    put_little(bytes, entry.type, 2);
+    put_little(bytes, entry.count, 4);
+    put_little(bytes, entry.value, 4);
+  }
+  put_little(bytes, 0, 4);  // no further directory
+  for (int c = 0; c < 3; ++c) put_little(bytes, 8, 2);
+  bytes.insert(bytes.end(), image.pixels.begin(), image.pixels.end());
+  return bytes;
 }
 
 Bytes exif_segment(const Bytes& tiff) {
@@ -119,13 +176,16 @@ Bytes promise(ImageFormat format, std::uint32_t width, std::uint32_t height) {
       }
       break;
     }
+    case ImageFormat::kPnm:
+      bytes = text_bytes("P6\n" + std::to_string(width) + " " + std::to_string(height) + "\n255\n");
+      break;
   }
   return bytes;
 }
 
 }  // namespace
 
-TEST_CASE("an image comes back from each of the five formats, whatever it is called") {
+TEST_CASE("an image comes back from each of the six formats, whatever it is called") {
   const Image image = corners(61, 37);
   for (const ImageFormat format : kFormats) {
     INFO(to_string(format));
@@ -143,12 +203,14 @@ TEST_CASE("an image comes back from each of the five formats, whatever it is cal
 
 TEST_CASE("a gray file stays gray, and alpha is dropped") {
   const Image gray = corners(20, 30, 1);
-  for (const ImageFormat format : {ImageFormat::kPng, ImageFormat::kJpeg, ImageFormat::kTiff}) {
+  for (const ImageFormat format :
+       {ImageFormat::kPng, ImageFormat::kJpeg, ImageFormat::kTiff, ImageFormat::kPnm}) {
     INFO(to_string(format));
     CHECK(mean_difference(decode_image(encode_image(gray, format), "gray"), gray) < 1.5);
   }
-  CHECK(decode_image(encode_image(corners(9, 7, 4), ImageFormat::kPng), "alpha") ==
-        corners(9, 7, 3));
+  for (const ImageFormat format : {ImageFormat::kPng, ImageFormat::kPnm}) {
+    CHECK(decode_image(encode_image(corners(9, 7, 4), format), "alpha") == corners(9, 7, 3));
+  }
 }
 
 TEST_CASE("all eight EXIF orientations are turned upright, in JPEG, PNG and TIFF") {
@@ -162,31 +224,55 @@ TEST_CASE("all eight EXIF orientations are turned upright, in JPEG, PNG and TIFF
     CHECK(mean_difference(decode_image(jpeg, "a.jpg"), upright) < 1.5);
 
     Bytes png = encode_image(turned, ImageFormat::kPng);
-    Bytes chunk;
-    put_big(chunk, static_cast<std::uint32_t>(tiff.size()), 4);
-    for (const char c : std::string("eXIf")) chunk.push_back(static_cast<std::uint8_t>(c));
-    for (const std::uint8_t byte : tiff) chunk.push_back(byte);
-    std::uint32_t crc = 0xFFFFFFFFu;
-    for (std::size_t i = 4; i < chunk.size(); ++i) {
-      crc ^= chunk[i];
-      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xEDB88320u : 0);
-    }
-    put_big(chunk, ~crc, 4);
+    const Bytes chunk = png_chunk("eXIf", tiff);
     png.insert(png.begin() + 33, chunk.begin(), chunk.end());
     CHECK(decode_image(png, "a.png") == upright);
 
-    // The encoder writes no orientation: one of its other tags, the last, makes room for it.
-    Bytes file = encode_image(turned, ImageFormat::kTiff);
-    const std::size_t directory = file[4] | file[5] << 8 | file[6] << 16 | file[7] << 24;
-    bool placed = false;
-    for (std::size_t entry = directory + 2; entry < directory + 2 + 12u * file[directory];
-         entry += 12) {
-      if (file[entry] != 0x12 || file[entry + 1] != 0x01) continue;
-      file[entry + 8] = static_cast<std::uint8_t>(orientation);
-      placed = true;
-    }
-    if (placed) CHECK(decode_image(file, "a.tiff") == upright);
+    const Bytes file = tiff_file(turned, orientation);
+    const ImageInfo info = probe_image(file, "a.tiff");
+    REQUIRE(info.orientation == orientation);
+    CHECK(info.width == turned.width);
+    CHECK(decode_image(file, "a.tiff") == upright);
   }
+  // OpenCV turns each tile where it lies.
+  CHECK(probe_image(tiff_file(upright, 1, 16), "a.tiff").width == 48);
+  CHECK_THAT(message_of([&] { decode_image(tiff_file(upright, 6, 16), "a.tiff"); }),
+             Catch::Contains("its tiles are stored turned"));
+}
+
+TEST_CASE("a PGM or PPM may hold comments, any value of white and two bytes a sample") {
+  const auto decoded = [](const std::string& text) {
+    return decode_image(text_bytes(text), "a.pgm");
+  };
+  Image gray(3, 1, 1);
+  gray.pixels = {0, 119, 255};
+  const std::string samples("\0\7\x0F", 3);
+  for (const char* header : {"P5\n3 1\n15\n", "P5 3 1 15 ", "P5\r\t3\v1\f15\r",
+                             "P5\n# 9 9\n3 # wide\n1\n#\n## high\r15\n", "P5\n003 01\n015\n"}) {
+    INFO(header);
+    CHECK(decoded(header + samples) == gray);
+    CHECK(decoded(header + samples + "and more") == gray);
+  }
+  Image colour(1, 1, 3);
+  colour.pixels = {0, 128, 255};
+  CHECK(decoded(std::string("P6\n1 1\n65535\n\0\0\x80\x80\xFF\xFF", 19)) == colour);
+  CHECK(decoded(std::string("P6\n1 1\n255\n\0\x80\xFF", 14)) == colour);
+
+  const auto refused = [&](const std::string& text, const std::string& reason) {
+    INFO(text);
+    CHECK_THAT(message_of([&] { decoded(text); }), Catch::Contains(reason));
+  };
+  refused("P5\n3 1\n15\n\7\7", "broken PNM: it ends too early");
+  refused("P6\n1 1\n256\n12345", "broken PNM: it ends too early");
+  refused("P5\n3 1", "broken PNM: it ends too early");
+  refused("P5\n0 1\n15\n", "broken PNM: it has no size");
+  refused("P5\n3 1\n0\n123", "its value of white is not within 1 and 65535");
+  refused("P5\n3 1\n65536\n123456", "its value of white is not within 1 and 65535");
+  // OpenCV would read the digits of this comment as the height.
+  refused("P5\n3#9\n1\n255\n123", "its header is not three numbers");
+  refused("P5\n -3 1\n255\n123", "its header is not three numbers");
+  refused("P5\n33333333333 1\n255\n123", "its header is not three numbers");
+  refused("P2\n3 1\n15\n0 7 15\n", "a PGM or PPM in plain text");
 }
 
 TEST_CASE("a broken EXIF block turns no photo away") {
@@ -232,7 +318,7 @@ TEST_CASE("what is no image is named for what it is") {
   };
   CHECK(message_of([] { decode_image({}, "empty.jpg"); }) ==
         "empty.jpg: the file is empty (0 bytes)");
-  CHECK(message("hello") == "x: not an image (PNG, JPEG, WebP, BMP or TIFF)");
+  CHECK(message("hello") == "x: not an image (PNG, JPEG, WebP, BMP, TIFF, PGM or PPM)");
   CHECK_THAT(message("GIF89a"), Catch::Contains("GIF"));
   CHECK_THAT(message(std::string("\0\0\0\x18"
                                  "ftypheic",
@@ -243,6 +329,7 @@ TEST_CASE("what is no image is named for what it is") {
                                  12)),
              Catch::Contains("video"));
   CHECK_THAT(message("BMy diary"), Catch::Contains("not an image"));
+  CHECK_THAT(message("P5 is my favourite key"), Catch::Contains("not an image"));
 }
 
 TEST_CASE("a picture that is too large is refused by its headers, before memory is taken") {
@@ -255,11 +342,37 @@ TEST_CASE("a picture that is too large is refused by its headers, before memory 
     CHECK_THAT(message, Catch::Contains("more than the 100000000 allowed") ||
                             Catch::Contains("ends too early"));
   }
+  // The large header is the one that a decoder takes; a small one after it hides nothing.
+  const Bytes small_png = encode_image(corners(16, 16), ImageFormat::kPng);
+  const auto small_header = small_png.begin() + 8;
+  Bytes header(small_header + 8, small_header + 21);
+  for (const std::size_t side : {0u, 4u}) header[side + 2] = 0x75;  // 30,000 or so
+  const Bytes large_header = png_chunk("IHDR", header);
+  Bytes two_headers(small_png.begin(), small_header);
+  two_headers.insert(two_headers.end(), large_header.begin(), large_header.end());
+  two_headers.insert(two_headers.end(), small_header + 25, small_png.end());
+  two_headers.insert(two_headers.end() - 12, small_header, small_header + 25);
+  CHECK(message_of([&] { decode_image(two_headers, "bomb.png"); }) ==
+        "bomb.png: broken PNG: it has more than one header");
+
+  const Bytes small_jpeg = encode_image(corners(16, 16), ImageFormat::kJpeg);
+  const Bytes marker = {0xFF, 0xC0};
+  const auto frame =
+      std::search(small_jpeg.begin(), small_jpeg.end(), marker.begin(), marker.end());
+  REQUIRE(frame != small_jpeg.end());
+  Bytes two_frames = promise(ImageFormat::kJpeg, 30'000, 30'000);
+  two_frames.insert(two_frames.end() - 2, frame, frame + 2 + (frame[2] << 8 | frame[3]));
+  CHECK(message_of([&] { decode_image(two_frames, "bomb.jpg"); }) ==
+        "bomb.jpg: broken JPEG: it has more than one header");
+
   ImageLimits small;
   small.max_pixels = 1000;
   const Bytes png = encode_image(corners(40, 26), ImageFormat::kPng);
   CHECK(message_of([&] { decode_image(png, "p.png", small); }) ==
         "p.png: 40 x 26 pixels, more than the 1000 allowed");
+  CHECK(message_of([&] {
+          decode_image(encode_image(corners(40, 26), ImageFormat::kPnm), "p.ppm", small);
+        }) == "p.ppm: 40 x 26 pixels, more than the 1000 allowed");
   small.max_pixels = 40 * 26;
   CHECK(decode_image(png, "p.png", small).width == 40);
 }
@@ -306,6 +419,8 @@ TEST_CASE("a file is read and written by its path, and every mistake names it") 
     write_image(folder / name, image);
     CHECK(read_image(folder / name) == image);
   }
+  write_bytes(folder / "a.ppm", encode_image(image, ImageFormat::kPnm));
+  CHECK(read_image(folder / "a.ppm") == image);
   write_image(folder / "a.jpg", image);
   CHECK(image_decoder()(folder / "a.jpg").width == 12);
   CHECK_THAT(message_of([&] { write_image(folder / "a.gif", image); }), Catch::Contains("a.gif"));

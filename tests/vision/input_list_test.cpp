@@ -66,6 +66,28 @@ TEST_CASE("a glob, a list, standard input and plain paths keep the order of the 
                             "/nowhere/c.png", "x.png", "y z.png", "missing.png"});
 }
 
+TEST_CASE("a list that names itself, also by way of another or a link, is an error in its place") {
+  const TempFolder folder;
+  touch(folder / "a.png");
+  const std::string root = folder.path().string();
+  write_file_atomically(folder / "self.txt", std::string_view("a.png\nself.txt\na.png\n"));
+  const Listed self = list({root + "/self.txt"});
+  CHECK(self.paths == std::vector{root + "/a.png", root + "/self.txt", root + "/a.png"});
+  CHECK(self.errors == std::vector<std::string>{"the list names itself"});
+
+  write_file_atomically(folder / "one.txt", std::string_view("two.txt\na.png"));
+  write_file_atomically(folder / "two.txt", std::string_view("link.txt"));
+  std::filesystem::create_symlink("one.txt", folder / "link.txt");
+  const Listed two = list({root + "/one.txt"});
+  CHECK(two.paths == std::vector{root + "/link.txt", root + "/a.png"});
+  CHECK(two.errors.size() == 1);
+
+  write_file_atomically(folder / "plain.txt", std::string_view("a.png"));
+  const Listed twice = list({root + "/plain.txt", root + "/plain.txt"});
+  CHECK(twice.paths == std::vector{root + "/a.png", root + "/a.png"});
+  CHECK(twice.errors.empty());
+}
+
 TEST_CASE("a file whose name looks like a glob is itself, and a glob without a match comes back") {
   const TempFolder folder;
   touch(folder / "photo[1].png");

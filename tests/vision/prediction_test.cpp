@@ -1,5 +1,6 @@
 // From pictures to lines of data, with an engine that says dark, middle or bright.
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -174,6 +175,7 @@ TEST_CASE(
   }
   ToneClassifier* engine = nullptr;
   Recognizer recognizer = tone_recognizer(&engine);
+  engine->pause = std::chrono::milliseconds(10);
   const auto predictions = predict(recognizer, {folder.path().string()}, crops(4));
   REQUIRE(predictions.size() == n);
   const LabelList labels = {"dark", "middle", "bright"};
@@ -189,7 +191,11 @@ TEST_CASE(
       CHECK(p.faces[0].label == labels[static_cast<std::size_t>(i % 3)]);
     }
   }
-  CHECK(engine->calls <= n * 9 / 10);
+  // While the engine is busy up to sixteen files get ready (the window of prediction_stream.cpp):
+  // a call answers fourteen faces or more.
+  const int faces = n * 9 / 10;
+  CHECK(engine->calls >= faces / 64);
+  CHECK(engine->calls <= faces / 4);
 }
 
 TEST_CASE("a video gives each n-th frame with its time, between images in the order of the input") {
@@ -261,11 +267,40 @@ TEST_CASE("frames of a file, a folder and a source that is not there") {
     options.source = wrong;
     CHECK_THAT(message_of([&] { open_frame_source(options); }), Catch::Contains(wrong));
   }
-  options.source = "rtsp://user:secret@127.0.0.1:1/stream";
+}
+
+TEST_CASE("an address is named without its password and its query") {
+  FrameSourceOptions options;
   options.timeout = 1;
-  const std::string message = message_of([&] { open_frame_source(options); });
-  CHECK_THAT(message, Catch::Contains("rtsp://127.0.0.1:1/stream"));
-  CHECK_THAT(message, !Catch::Contains("secret"));
+  const auto named = [&](const std::string& source) {
+    options.source = source;
+    const std::string message = message_of([&] { open_frame_source(options); });
+    return message.substr(0, message.find(": cannot be opened"));
+  };
+  CHECK(named("rtsp://user:secret@127.0.0.1:1/stream") == "rtsp://127.0.0.1:1/stream");
+  CHECK(named("rtsp://user:sec@ret@127.0.0.1:1/stream") == "rtsp://127.0.0.1:1/stream");
+  CHECK(named("http://127.0.0.1:1/cam@2?user=a&password=b@c") == "http://127.0.0.1:1/cam@2");
+  CHECK(named("http://secret@127.0.0.1:1?token=x#y") == "http://127.0.0.1:1");
+  // These should have been escaped; FFmpeg looks for a host of the user's name.
+  for (const char* password : {"se/cret", "se?cret", "se#cr@t"}) {
+    CHECK(named(std::string("rtsp://127.0.0.1:") + password + "@127.0.0.1:1/stream?x=1") ==
+          "rtsp://127.0.0.1:1/stream");
+  }
+}
+
+TEST_CASE(
+    "a camera's time limit reaches OpenCV in whole seconds, unless the user has set his own") {
+  constexpr const char* kVariable = "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT";
+  FrameSourceOptions options;
+  options.source = "250";
+  options.timeout = 2.5;
+  ::unsetenv(kVariable);
+  for (const std::string expected : {"3", "7"}) {
+    CHECK_THAT(message_of([&] { open_frame_source(options); }), Catch::Contains("camera 250"));
+    CHECK(std::string(std::getenv(kVariable)) == expected);
+    ::setenv(kVariable, "7", 1);
+  }
+  ::unsetenv(kVariable);
 }
 
 TEST_CASE("JSON lines hold one object an image with the same keys every time") {
@@ -363,6 +398,25 @@ TEST_CASE("the review loop: faces that are cut out are a data set that training 
         target / (by_label ? "bright/000001_group_photo.png" : "000001_group_photo.png")));
     CHECK_THAT(message_of([&] { CropWriter(target, by_label, recognizer); }),
                Catch::Contains("manifest.csv is there already"));
+  }
+}
+
+TEST_CASE("subtitles do not blink where frames are further apart than half a second") {
+  // 29.97 frames a second, each 30th; the clock of the recording is not exact.
+  for (const double late : {0.0, 0.02, -0.02}) {
+    INFO("late by " << late);
+    Timeline timeline("tone", {"dark", "middle", "bright"});
+    for (int i = 0; i < 60; ++i) {
+      Prediction prediction;
+      prediction.frame = 30 * i;
+      prediction.time = i * 1.001 + (i % 7 == 2 ? late : 0);
+      if (i < 20 || i >= 30)
+        prediction.faces = {i < 20 ? answered({0.9f, 0.1f, 0.0f}) : answered({0.0f, 0.2f, 0.8f})};
+      timeline.add(prediction);
+    }
+    CHECK(timeline.srt() ==
+          "1\n00:00:00,000 --> 00:00:20,020\ndark 90 %\n\n"
+          "2\n00:00:30,030 --> 00:01:00,060\nbright 80 %\n\n");
   }
 }
 

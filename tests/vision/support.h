@@ -2,11 +2,13 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fer/core/error.h"
@@ -64,14 +66,15 @@ inline ModelSpec tiny_spec() {
   return spec;
 }
 
-// Says dark, middle or bright by the mean of the crop; how many calls it took is what batching
-// saves.
+// Says dark, middle or bright by the mean of the crop, after a pause; how many calls it took is
+// what batching saves.
 class ToneClassifier : public Classifier {
  public:
   explicit ToneClassifier(ModelSpec spec = tiny_spec()) : spec_(std::move(spec)) {}
   const ModelSpec& spec() const override { return spec_; }
   std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
     ++calls;
+    std::this_thread::sleep_for(pause);
     const auto n = static_cast<std::size_t>(batch.shape.at(0));
     const std::span<const float> values = batch.floats();
     const std::size_t each = values.size() / n;
@@ -90,6 +93,7 @@ class ToneClassifier : public Classifier {
     return heads;
   }
   int calls = 0;
+  std::chrono::milliseconds pause{0};
 
  private:
   ModelSpec spec_;

@@ -50,9 +50,9 @@ Image resize(const Image& image, int width, int height);
 // repeats the border.
 Image crop(const Image& image, const Box& box, int width, int height, float roll_radians = 0.0f);
 
-// The one crop that training and prediction share. A face detector's canonical box is tight (brows
-// to chin, cheek to cheek); FER2013 frames are wider. `margin` is the fraction of the box's longer
-// side that is added on each side; the result is a square around the box's centre.
+// The one crop that training and prediction share: a square around the centre of a face detector's
+// canonical box (hairline to chin, ear to ear; vision/face_detector.h). `margin` is the fraction of
+// the box's longer side that is added on each side; 0 gives the frame that FER2013 has.
 Box face_crop_box(const Box& face, float margin);
 
 }  // namespace fer

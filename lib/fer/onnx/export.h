@@ -1,5 +1,6 @@
-// A checkpoint as ONNX, for every other runtime: dynamic batch, one output a head, labels and
-// preprocessing in the file's metadata. Nothing but this room knows ONNX and protobuf.
+// A checkpoint as ONNX, for every other runtime: dynamic batch, one output a head of the net (mixed
+// heads stand in the metadata alone), labels and preprocessing in the file's metadata. Nothing but
+// this room knows ONNX and protobuf.
 #pragma once
 
 #include <string>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <opencv2/core.hpp>
@@ -29,12 +30,17 @@ class CaptureSource : public FrameSource {
     const bool camera = numbered || source.starts_with("/dev/");
     const bool address = source.find("://") != std::string::npos;
     live_ = camera || address;
-    name_ = numbered ? "camera " + source : address ? without_password(source) : source;
+    name_ = numbered ? "camera " + source : address ? without_secrets(source) : source;
     if (numbered && (index < 0 || index > 255)) fail_input("no camera is numbered " + source);
 
     quiet_opencv();
     ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);  // AV_LOG_QUIET, unless the user wants to see it
     const int milliseconds = static_cast<int>(options.timeout * 1000);
+    if (camera) {
+      // OpenCV's V4L2 has no property for it, and reads this when it waits for the first time.
+      const int seconds = std::max(1, static_cast<int>(std::ceil(options.timeout)));
+      ::setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", std::to_string(seconds).c_str(), 0);
+    }
     try {
       if (numbered) {
         capture_.open(static_cast<int>(index), cv::CAP_V4L2);
@@ -92,11 +98,20 @@ class CaptureSource : public FrameSource {
   }
 
  private:
-  // Credentials in an address reach no log.
-  static std::string without_password(const std::string& address) {
-    const std::size_t begin = address.find("://") + 3, at = address.find('@', begin);
-    if (at == std::string::npos || at > address.find('/', begin)) return address;
-    return address.substr(0, begin) + address.substr(at + 1);
+  // What of an address may stand in a log: not the user with the password, which end at the last @
+  // before the path, as FFmpeg has it, nor the query, which often holds a token.
+  static std::string without_secrets(const std::string& address) {
+    const std::size_t begin = address.find("://") + 3, colon = address.find(':', begin);
+    const std::size_t path = std::min(address.find_first_of("/?#", begin), address.size());
+    std::size_t at = address.rfind('@', path);
+    // A password that holds one of these without escaping it: what looks like a port is none.
+    if (at == std::string::npos && colon < path &&
+        address.find_first_not_of("0123456789", colon + 1) < path) {
+      at = address.rfind('@');
+    }
+    const std::size_t host = at == std::string::npos ? begin : at + 1;
+    return address.substr(0, begin) +
+           address.substr(host, address.find_first_of("?#", host) - host);
   }
 
   bool grab() {

@@ -23,13 +23,16 @@ struct FrameSourceOptions {
   int width = 0;  // asked of a camera; 0: its own choice
   int height = 0;
   double fps = 0;  // asked of a camera; of a folder of images: what their times count by (0: 25)
-  double timeout = 5;  // seconds without a frame after which a camera or stream counts as lost
+  // Seconds without a frame after which a camera or stream counts as lost. A camera's are whole
+  // ones from 1 on, and those of the first that is opened count for all of the process.
+  double timeout = 5;
 };
 
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
-  virtual std::string name() const = 0;  // "camera 0", "clip.mp4"
+  // "camera 0", "clip.mp4"; of an address without password and query: it may stand in a log.
+  virtual std::string name() const = 0;
   // A camera or a stream: it has no end, and what is not read in time is gone.
   virtual bool live() const = 0;
   virtual double fps() const = 0;  // 0: unknown

@@ -32,16 +32,20 @@ Image upright(Image image, int orientation) {
   return result;
 }
 
-Image decode(std::span<const std::uint8_t> bytes, ImageFormat type) {
+Image decode(std::span<const std::uint8_t> bytes, const ImageInfo& info) {
   // Core's decoder says what is broken; OpenCV's prints libpng's complaints to stderr.
-  if (type == ImageFormat::kPng && png_available()) {
-    Image image = decode_png(bytes, std::size_t{1} << 40);
+  if (info.format == ImageFormat::kPng && png_available()) {
+    Image image = decode_png(bytes, static_cast<std::size_t>(info.width) * info.height);
     return image.channels == 4 ? to_rgb(image) : image;
   }
   const cv::Mat buffer(1, static_cast<int>(bytes.size()), CV_8U,
                        const_cast<std::uint8_t*>(bytes.data()));
-  const cv::Mat mat = cv::imdecode(buffer, cv::IMREAD_ANYCOLOR | cv::IMREAD_IGNORE_ORIENTATION);
+  const bool pnm = info.format == ImageFormat::kPnm;
+  cv::Mat mat = cv::imdecode(buffer, cv::IMREAD_ANYCOLOR | cv::IMREAD_IGNORE_ORIENTATION |
+                                         (pnm ? cv::IMREAD_ANYDEPTH : 0));
   if (mat.empty()) fail_input("the data cannot be decoded");
+  // Its decoder knows no white but 255 and 65535.
+  if (pnm) mat.convertTo(mat, CV_8U, 255.0 / info.white);
   return from_bgr(mat);
 }
 
@@ -56,9 +60,11 @@ const char* extension_of(ImageFormat format) {
     case ImageFormat::kBmp:
       return ".bmp";
     case ImageFormat::kTiff:
+      return ".tiff";
+    case ImageFormat::kPnm:
       break;
   }
-  return ".tiff";
+  return ".pnm";
 }
 
 }  // namespace
@@ -69,10 +75,15 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
   quiet_opencv();
   const std::string place = name + ": broken " + to_string(info.format) + ": ";
   try {
-    Image image = decode(bytes, info.format);
-    if (image.width != info.width || image.height != info.height)
+    Image image = decode(bytes, info);
+    // OpenCV's TIFF decoder turns by itself, IMREAD_IGNORE_ORIENTATION or not.
+    const bool turned = info.format == ImageFormat::kTiff;
+    const bool swapped = turned && info.orientation >= 5;
+    if (image.width != (swapped ? info.height : info.width) ||
+        image.height != (swapped ? info.width : info.height)) {
       fail_input("its headers contradict each other");
-    return upright(std::move(image), info.orientation);
+    }
+    return turned ? std::move(image) : upright(std::move(image), info.orientation);
   } catch (const Error& error) {
     fail_input(place + error.what());
   } catch (const cv::Exception& error) {
@@ -106,7 +117,11 @@ std::vector<std::uint8_t> encode_image(const Image& image, ImageFormat format, i
   try {
     cv::Mat bgr = as_mat(image);
     if (image.channels == 3) cv::cvtColor(as_mat(image), bgr = cv::Mat(), cv::COLOR_RGB2BGR);
-    if (image.channels == 4) cv::cvtColor(as_mat(image), bgr = cv::Mat(), cv::COLOR_RGBA2BGRA);
+    if (image.channels == 4) {
+      const bool alpha = format != ImageFormat::kPnm;
+      cv::cvtColor(as_mat(image), bgr = cv::Mat(),
+                   alpha ? cv::COLOR_RGBA2BGRA : cv::COLOR_RGBA2BGR);
+    }
     std::vector<std::uint8_t> bytes;
     if (!cv::imencode(extension_of(format), bgr, bytes, parameters))
       fail_runtime("the encoder refused it");

@@ -1,4 +1,4 @@
-// Image files in and out: PNG, JPEG, WebP, BMP and TIFF.
+// Image files in and out: PNG, JPEG, WebP, BMP, TIFF and binary PGM or PPM.
 //
 // An image is hostile until decoded: its type is told by its first bytes, never by its name; its
 // size is read from its headers and capped before memory is taken; a file that ends too early is an
@@ -21,19 +21,20 @@ struct ImageLimits {
   std::int64_t max_file_bytes = 400'000'000;  // an uncompressed TIFF of as many pixels
 };
 
-enum class ImageFormat { kPng, kJpeg, kWebp, kBmp, kTiff };
-std::string to_string(ImageFormat format);  // PNG, JPEG, WebP, BMP, TIFF
+enum class ImageFormat { kPng, kJpeg, kWebp, kBmp, kTiff, kPnm };  // kPnm: PGM or PPM
+std::string to_string(ImageFormat format);  // PNG, JPEG, WebP, BMP, TIFF, PNM
 
 struct ImageInfo {
   ImageFormat format = ImageFormat::kPng;
   int width = 0;  // as stored, before the orientation is applied
   int height = 0;
   int orientation =
-      1;  // EXIF: 1 upright, 3 upside down, 6 and 8 a quarter turn, the others mirrored
+      1;            // EXIF: 1 upright, 3 upside down, 6 and 8 a quarter turn, the others mirrored
+  int white = 255;  // PGM and PPM: the value that stands for white, up to 65535
 };
 
 // Headers only. `name` stands in the messages. Throws on anything that is no complete image of the
-// five types or is larger than the limits.
+// six types or is larger than the limits.
 ImageInfo probe_image(std::span<const std::uint8_t> bytes, const std::string& name,
                       const ImageLimits& limits = {});
 

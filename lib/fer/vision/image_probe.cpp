@@ -1,8 +1,10 @@
 // What an image file's own headers say, read before a decoder and its memory come into play.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "fer/core/error.h"
 #include "fer/core/text.h"
@@ -103,8 +105,12 @@ struct Size {
 struct Header {
   Size size;
   int orientation = 1;
-  Size block;  // TIFF: of a tile, which is decoded whole, however small the picture
+  Size block;       // TIFF: of a tile, which is decoded whole, however small the picture
+  int white = 255;  // PNM
 };
+
+// Decoders take the first, so that another one would hide the size that memory is taken for.
+constexpr const char* kSecondHeader = "it has more than one header";
 
 // Walks the markers to the end of the image, as a decoder does: what stands in a segment (a
 // thumbnail has an end marker of its own) does not count. (ITU T.81, annex B)
@@ -113,6 +119,7 @@ Header read_jpeg(Bytes bytes) {
   // ten.
   constexpr int kMostScans = 200;
   Header header;
+  bool sized = false;
   int scans = 0;
   std::size_t at = 2;
   for (;;) {
@@ -132,7 +139,10 @@ Header read_jpeg(Bytes bytes) {
     const Bytes segment = bytes.subspan(at + 2, length - 2);
     const bool frame =
         marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
-    if (frame) header.size = {big(segment, 3, 2), big(segment, 1, 2)};
+    if (frame) {
+      if (std::exchange(sized, true)) throw Broken{kSecondHeader};
+      header.size = {big(segment, 3, 2), big(segment, 1, 2)};
+    }
     if (marker == 0xE1 && has_text(segment, 0, std::string_view("Exif\0\0", 6))) {
       header.orientation = exif_orientation(segment.subspan(6));
     }
@@ -146,12 +156,16 @@ Header read_jpeg(Bytes bytes) {
 
 Header read_png(Bytes bytes) {
   Header header;
+  bool sized = false;
   for (std::size_t at = 8;;) {
     const std::uint32_t length = big(bytes, at, 4);
     if (length > bytes.size() - at - 4 || bytes.size() - at - 4 - length < 8)
       throw Broken{"it ends too early"};
     const Bytes data = bytes.subspan(at + 8, length);
-    if (has_text(bytes, at + 4, "IHDR")) header.size = {big(data, 0, 4), big(data, 4, 4)};
+    if (has_text(bytes, at + 4, "IHDR")) {
+      if (std::exchange(sized, true)) throw Broken{kSecondHeader};
+      header.size = {big(data, 0, 4), big(data, 4, 4)};
+    }
     if (has_text(bytes, at + 4, "eXIf")) header.orientation = exif_orientation(data);
     if (has_text(bytes, at + 4, "IEND")) return header;
     at += 12 + static_cast<std::size_t>(length);
@@ -215,7 +229,9 @@ Header read_bmp(Bytes bytes) {
 
 Header read_tiff(Bytes bytes) {
   const TiffDirectory directory(bytes);
-  Header header{{directory.value(256, 0), directory.value(257, 0)}, directory.orientation(), {}};
+  Header header;
+  header.size = {directory.value(256, 0), directory.value(257, 0)};
+  header.orientation = directory.orientation();
   for (const auto& [offsets, counts] :
        {std::pair<std::uint16_t, std::uint16_t>{273, 279}, {324, 325}}) {
     const auto at = directory.values(offsets), length = directory.values(counts);
@@ -224,6 +240,39 @@ Header read_tiff(Bytes bytes) {
     }
   }
   header.block = {directory.value(322, 0), directory.value(323, 0)};
+  // The decoder would turn each tile where it lies.
+  if (header.block.width > 0 && header.orientation != 1)
+    throw Broken{"its tiles are stored turned, which cannot be read"};
+  return header;
+}
+
+// "P5" or "P6", then width, height and the value of white in white space, one more of it, and the
+// rows; comments run from # to the end of the line. (Netpbm: pgm(5), ppm(5))
+Header read_pnm(Bytes bytes) {
+  std::size_t at = 2;
+  const auto next = [&] { return static_cast<int>(big(bytes, at++, 1)); };
+  const auto number = [&] {
+    int c = next();
+    for (bool comment = false; comment || c == '#' || std::isspace(c); c = next()) {
+      comment = (comment || c == '#') && c != '\n' && c != '\r';
+    }
+    std::int64_t value = 0;
+    const std::size_t first = at;
+    for (; std::isdigit(c) && at - first < 10; c = next()) value = 10 * value + (c - '0');
+    // The decoder takes whatever ends a number for white space, the # of a comment, too.
+    if (at == first || !std::isspace(c)) throw Broken{"its header is not three numbers"};
+    return value;
+  };
+  Header header;
+  header.size.width = number();
+  header.size.height = number();
+  const std::int64_t white = number();
+  if (white < 1 || white > 65535) throw Broken{"its value of white is not within 1 and 65535"};
+  header.white = static_cast<int>(white);
+  const std::int64_t pixel = (bytes[1] == '6' ? 3 : 1) * (white > 255 ? 2 : 1);
+  const auto rest = static_cast<std::int64_t>(bytes.size() - at);
+  if (header.size.width > 0 && header.size.height > rest / (pixel * header.size.width))
+    throw Broken{"it ends too early"};
   return header;
 }
 
@@ -240,6 +289,11 @@ std::optional<ImageFormat> sniff(Bytes bytes) {
     const std::uint32_t header_size = little(bytes, 14, 4);
     if (header_size == 12 || (header_size >= 40 && header_size <= 124)) return ImageFormat::kBmp;
   }
+  if ((has_text(bytes, 0, "P5") || has_text(bytes, 0, "P6")) && bytes.size() > 3 &&
+      std::isspace(bytes[2]) &&
+      (std::isspace(bytes[3]) || std::isdigit(bytes[3]) || bytes[3] == '#')) {
+    return ImageFormat::kPnm;
+  }
   return std::nullopt;
 }
 
@@ -253,7 +307,11 @@ std::string describe_foreign(Bytes bytes) {
     return "an AVIF picture, which cannot be read; convert it to JPEG";
   if (has_text(bytes, 0, "GIF8")) return "a GIF, which cannot be read; convert it to PNG";
   if (looks_like_video(bytes)) return "a video, not an image";
-  return "not an image (PNG, JPEG, WebP, BMP or TIFF)";
+  if (bytes.size() > 2 && (has_text(bytes, 0, "P2") || has_text(bytes, 0, "P3")) &&
+      std::isspace(bytes[2])) {
+    return "a PGM or PPM in plain text, which cannot be read; convert it to PNG";
+  }
+  return "not an image (PNG, JPEG, WebP, BMP, TIFF, PGM or PPM)";
 }
 
 Header read_header(Bytes bytes, ImageFormat format) {
@@ -267,15 +325,18 @@ Header read_header(Bytes bytes, ImageFormat format) {
     case ImageFormat::kBmp:
       return read_bmp(bytes);
     case ImageFormat::kTiff:
+      return read_tiff(bytes);
+    case ImageFormat::kPnm:
       break;
   }
-  return read_tiff(bytes);
+  return read_pnm(bytes);
 }
 
 }  // namespace
 
 std::string to_string(ImageFormat format) {
-  static constexpr std::array<const char*, 5> kNames = {"PNG", "JPEG", "WebP", "BMP", "TIFF"};
+  static constexpr std::array<const char*, 6> kNames = {"PNG", "JPEG", "WebP",
+                                                        "BMP", "TIFF", "PNM"};
   return kNames[static_cast<std::size_t>(format)];
 }
 
@@ -305,7 +366,8 @@ ImageInfo probe_image(Bytes bytes, const std::string& name, const ImageLimits& l
                       static_cast<long long>(s.width), static_cast<long long>(s.height),
                       static_cast<long long>(limits.max_pixels)));
   }
-  return {*type, static_cast<int>(width), static_cast<int>(height), header.orientation};
+  return {*type, static_cast<int>(width), static_cast<int>(height), header.orientation,
+          header.white};
 }
 
 bool looks_like_video(Bytes bytes) {

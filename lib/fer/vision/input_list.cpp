@@ -72,7 +72,7 @@ std::vector<std::string> matches(const std::string& pattern) {
 
 InputList::InputList(std::vector<std::string> arguments, bool recursive, std::istream& input)
     : arguments_(std::move(arguments)), recursive_(recursive), input_(&input) {
-  open_.push_back(each(arguments_));
+  open_.push_back({each(arguments_), {}});
 }
 
 InputList::Source InputList::folder(const fs::path& path) const {
@@ -85,41 +85,47 @@ InputList::Source InputList::folder(const fs::path& path) const {
   std::vector<std::string> names(paths.size());
   std::transform(paths.begin(), paths.end(), names.begin(),
                  [](const fs::path& p) { return p.string(); });
-  return each(std::move(names));
+  return {each(std::move(names)), {}};
 }
 
 InputList::Source InputList::open(const std::string& argument) const {
   std::error_code none;
-  if (argument == "-") return [input = input_] { return next_line(*input); };
+  if (argument == "-") return {[input = input_] { return next_line(*input); }, {}};
   if (fs::is_directory(argument, none)) return folder(argument);
   if (fs::exists(argument, none)) {
     if (to_lower(fs::path(argument).extension().string()) != ".txt") return {};
     auto list = std::make_shared<std::ifstream>(argument);
-    if (!*list) fail_input("the list cannot be read");
-    return [list, folder = fs::path(argument).parent_path()]() -> std::optional<std::string> {
+    const fs::path place = fs::canonical(argument, none);
+    if (!*list || none) fail_input("the list cannot be read");
+    if (std::ranges::find(open_, place, &Source::list) != open_.end())
+      fail_input("the list names itself");
+    const auto next = [list,
+                       folder = fs::path(argument).parent_path()]() -> std::optional<std::string> {
       const auto line = next_line(*list);
       std::error_code missing;
       if (!line || fs::exists(*line, missing) || !fs::exists(folder / *line, missing)) return line;
       return (folder / *line).string();
     };
+    return {next, place};
   }
   if (argument.find_first_of("*?[{") == std::string::npos ||
       argument.find("://") != std::string::npos)
     return {};
   auto found = matches(argument);
-  return found.empty() ? Source{} : each(std::move(found));
+  if (found.empty()) return {};
+  return {each(std::move(found)), {}};
 }
 
 std::optional<Input> InputList::next() {
   while (!open_.empty()) {
-    const auto path = open_.back()();
+    const auto path = open_.back().next();
     if (!path) {
       open_.pop_back();
       continue;
     }
     try {
       Source source = open(*path);
-      if (!source) return Input{*path, ""};
+      if (!source.next) return Input{*path, ""};
       open_.push_back(std::move(source));
     } catch (const Error& error) {
       return Input{*path, error.what()};

@@ -21,7 +21,7 @@ struct Input {
 // image and video files by extension, in natural order), a list (a .txt file with a path a line;
 // one that leads nowhere from here is taken from the list's folder), a file or an address, or a
 // glob pattern. Folders and lists are read when their turn comes, so that a million files cost no
-// memory.
+// memory. A list that names itself, also by way of others, is an error in that place.
 class InputList {
  public:
   // input: what "-" reads.
@@ -35,8 +35,11 @@ class InputList {
   std::int64_t count() const;
 
  private:
-  using Source = std::function<std::optional<std::string>()>;
-  // A source behind the argument, or none when it is a path itself.
+  struct Source {
+    std::function<std::optional<std::string>()> next;
+    std::filesystem::path list;  // the canonical path of a list, else empty
+  };
+  // A source behind the argument, or one without next when it is a path itself.
   Source open(const std::string& argument) const;
   Source folder(const std::filesystem::path& path) const;
 

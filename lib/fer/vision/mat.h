@@ -1,4 +1,5 @@
-// The seam between fer::Image and OpenCV, for this room's .cpp files.
+// The seam between fer::Image and OpenCV, for the .cpp files of this room and of live, and of
+// programs that have pictures as cv::Mat.
 #pragma once
 
 #include "fer/core/image.h"

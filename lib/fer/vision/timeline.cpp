@@ -37,11 +37,13 @@ void Timeline::add(const Prediction& prediction) {
   points_.push_back(std::move(point));
 }
 
+double Timeline::spacing() const {
+  return points_.size() > 1 ? points_.back().time / static_cast<double>(points_.size() - 1) : 0.04;
+}
+
 double Timeline::duration() const {
-  if (points_.empty()) return 0;
   // The last frame lasts as long as the others.
-  const double last = points_.back().time;
-  return points_.size() > 1 ? last + last / static_cast<double>(points_.size() - 1) : last + 0.04;
+  return points_.empty() ? 0 : points_.back().time + spacing();
 }
 
 std::optional<std::vector<float>> Timeline::mean(double begin, double end) const {
@@ -78,7 +80,6 @@ std::string Timeline::csv() const {
 }
 
 std::string Timeline::srt() const {
-  constexpr double kStep = 0.5;
   struct Caption {
     double begin, end;
     std::size_t label;
@@ -86,11 +87,14 @@ std::string Timeline::srt() const {
     int steps;
   };
   std::vector<Caption> captions;
-  for (double begin = 0; begin < duration(); begin += kStep) {
-    const auto p = mean(begin, begin + kStep);
+  const double step = std::max(0.5, spacing());
+  for (int i = 0; i * step < duration(); ++i) {
+    const double begin = i * step, end = std::min((i + 1) * step, duration());
+    // A frame counts where most of its time lies: frames a step apart may be a little early or
+    // late.
+    const auto p = mean(begin - spacing() / 2, begin + step - spacing() / 2);
     if (!p) continue;
     const std::size_t best = best_of(*p);
-    const double end = std::min(begin + kStep, duration());
     if (!captions.empty() && captions.back().label == best && captions.back().end == begin) {
       captions.back().end = end;
       captions.back().confidence += (*p)[best];
@@ -123,9 +127,7 @@ Image Timeline::picture() const {
   cv::Mat mat = as_mat(image);
   // A column shows its own stretch of time, or the frame before it where the video has fewer
   // frames.
-  const double step =
-      std::max(seconds / columns,
-               points_.size() > 1 ? seconds / static_cast<double>(points_.size()) : seconds);
+  const double step = std::max(seconds / columns, points_.size() > 1 ? spacing() : seconds);
   for (int x = 0; x < columns; ++x) {
     const double time = seconds * x / columns;
     const auto p = mean(time - step / 2, time + step / 2);

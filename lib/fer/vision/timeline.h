@@ -23,7 +23,8 @@ class Timeline {
 
   // A line a frame: frame, time, faces, label, confidence and each label's probability.
   std::string csv() const;
-  // Subtitles (SubRip): the mean of half a second at a time, equal neighbours joined.
+  // Subtitles (SubRip): the mean of half a second at a time, or of a frame where they are further
+  // apart; equal neighbours joined.
   std::string srt() const;
   // Probabilities stacked over time, white where there was no face.
   Image picture() const;
@@ -37,6 +38,7 @@ class Timeline {
     std::size_t faces = 0;
     std::vector<float> probabilities;  // empty: no face with an answer
   };
+  double spacing() const;  // mean seconds from frame to frame
   double duration() const;
   // The mean of the answers in [begin, end); nothing without any.
   std::optional<std::vector<float>> mean(double begin, double end) const;
