@@ -118,7 +118,10 @@ struct Trainer::Impl {
   }
 
   bool two_phases() const { return training_phase(options, options.epochs) == 1; }
-  std::int64_t phase_begin() const { return phase == 1 ? options.unfreeze_at : 0; }
+  // Of the phase that the epoch at hand belongs to, begun or not.
+  std::int64_t phase_begin() const {
+    return training_phase(options, epoch) == 1 ? options.unfreeze_at : 0;
+  }
 
   // Each phase has a warm-up and a schedule of its own.
   Schedule phase_schedule(int number) const {
@@ -389,9 +392,8 @@ bool Trainer::finished() const {
   const auto& o = impl_->options;
   if (impl_->epoch >= o.epochs) return true;
   // The second phase has its own patience, and the first one goes on to it.
-  const bool second = training_phase(o, impl_->epoch) == 1;
-  if (!second && impl_->two_phases()) return false;
-  const std::int64_t best = std::max<std::int64_t>(impl_->best_epoch, second ? o.unfreeze_at : 0);
+  if (training_phase(o, impl_->epoch) == 0 && impl_->two_phases()) return false;
+  const std::int64_t best = std::max(impl_->best_epoch, impl_->phase_begin());
   return o.early_stop > 0 && best > 0 && impl_->epoch - best >= o.early_stop;
 }
 
