@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fer/core/error.h"
+#include "fer/core/text.h"
 #include "fer/model/json_reader.h"
 #include "fer/model/reference.h"
 
@@ -43,6 +44,19 @@ Ranges ranges_from_json(const nlohmann::json& json, const Graph& graph) {
   return ranges;
 }
 
+// A net with such weights would answer, and nobody would see that the answer means nothing.
+void check_values(const std::filesystem::path& path, const std::string& name,
+                  const HostTensor& tensor) {
+  const bool variance = name.ends_with(".running_var");
+  for (const float value : tensor.to_floats()) {
+    if (!std::isfinite(value) || (variance && value < 0)) {
+      fail_input(path.string() + ": weight " + quote(name) + " holds " + format("%g", value) +
+                 " as " + to_string(tensor.dtype) +
+                 (variance ? ", which is no variance" : ", which is no number to compute with"));
+    }
+  }
+}
+
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, DType dtype) {
@@ -55,8 +69,10 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                    {"spec", to_json(checkpoint.spec).dump()}};
   if (!checkpoint.ranges.empty()) file.metadata["ranges"] = to_json(checkpoint.ranges).dump();
   for (const Parameter& parameter : checkpoint.graph.parameters()) {
-    file.tensors[parameter.name] =
+    HostTensor& stored = file.tensors[parameter.name];
+    stored =
         checkpoint.weights.at(parameter.name).converted(parameter.trainable ? dtype : DType::kF32);
+    check_values(path, parameter.name, stored);
   }
   write_safetensors(path, file);
 }
@@ -83,7 +99,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   } catch (const Error& error) {
     fail_input(path.string() + ": " + error.what());
   }
-  for (auto& [name, tensor] : read_safetensors(path).tensors) {
+  for (const auto& [name, tensor] : read_safetensors(path).tensors) {
+    check_values(path, name, tensor);
     checkpoint.weights[name] = tensor.converted(DType::kF32);
   }
   return checkpoint;

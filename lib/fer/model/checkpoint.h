@@ -29,11 +29,12 @@ struct Checkpoint {
   Ranges ranges = {};  // only after a calibration (fer-export --format int8)
 };
 
-// `dtype`: of the stored float weights; running statistics stay F32.
+// `dtype`: of the stored float weights; running statistics stay F32. Throws kInput, and writes
+// nothing, on a weight that is no finite number in that type.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
                      DType dtype = DType::kF32);
 // Throws kInput, naming the file and what is wrong, on everything that is not a whole and
-// consistent checkpoint of a known version. Weights come back as F32.
+// consistent checkpoint of a known version: of finite weights, too. They come back as F32.
 Checkpoint load_checkpoint(const std::filesystem::path& path);
 
 // Another spec for a stored network (a new temperature, say): graph and weights stay as they are,

@@ -237,12 +237,14 @@ void sum_stem(HostTensor& weight, HostTensor* bias, const Scaling& scaling) {
 
 WeightFile identify_weights(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string begin(8, '\0');
+  std::string begin(9, '\0');
   if (!file.read(begin.data(), static_cast<std::streamsize>(begin.size()))) {
     fail_input(path.string() + ": cannot be read, or too short to hold weights");
   }
-  if (begin == "\x89HDF\r\n\x1a\n") return WeightFile::kHdf5;
-  if (begin.starts_with("PK\x03\x04") || begin.starts_with("\x80\x02")) {
+  if (begin.starts_with("\x89HDF\r\n\x1a\n")) return WeightFile::kHdf5;
+  // The length of a safetensors header can begin with any bytes; the header itself with a brace.
+  const bool pickle = begin.starts_with("PK\x03\x04") || begin.starts_with("\x80\x02");
+  if (pickle && begin[8] != '{') {
     fail_input(path.string() +
                ": a Python pickle, which is not read; docs/training.md shows how to convert it to "
                "safetensors");
