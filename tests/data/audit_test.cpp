@@ -124,6 +124,30 @@ TEST_CASE("the audit finds what was planted: copies, conflicts, leaks and blank 
   }
 }
 
+TEST_CASE("of a film's frames the audit makes one group, and knows every label that they leak") {
+  Album album;
+  const Image frame = face(1);
+  const auto later = [&](int n) {  // the same but for a few points
+    Image image = frame;
+    for (int i = 0; i < 8; ++i)
+      image.pixels[static_cast<std::size_t>(97 * n + 13 * i) % image.pixels.size()] ^= 8;
+    return image;
+  };
+  for (int n = 0; n < 40; ++n) album.add("train", "happy", later(n));
+  album.add("train", "sad", later(40));  // one of the many has another label
+  album.add("val", "happy", later(41));
+  album.add("test", "sad", later(42));
+  album.add("test", "sad", face(2));
+  const Audit found = audit(album.open());
+  REQUIRE(found.near.size() == 1);
+  CHECK(found.near[0].members.size() == 43);
+  CHECK(found.near[0].across_splits);
+  for (const Split split : {Split::kVal, Split::kTest}) {
+    CHECK(found.near_leaks[static_cast<std::size_t>(split)].images == 1);
+    CHECK(found.near_leaks[static_cast<std::size_t>(split)].conflicting == 1);
+  }
+}
+
 TEST_CASE("an audit that looks for faces names the pictures without one, blank ones apart") {
   Album album;
   for (std::uint64_t i = 0; i < 6; ++i) album.add("train", i % 2 ? "happy" : "sad", face(i));

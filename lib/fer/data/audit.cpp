@@ -117,32 +117,79 @@ std::vector<Picture> distinct_pictures(const std::vector<Entry>& samples,
   return pictures;
 }
 
-using Pair = std::pair<std::size_t, std::size_t>;
+std::set<int> train_labels(const Picture& picture, const std::vector<Entry>& samples) {
+  std::set<int> labels;
+  for (const std::size_t s : picture.samples) {
+    if (samples[s].ref.split == Split::kTrain) labels.insert(samples[s].label);
+  }
+  return labels;
+}
 
-std::vector<Pair> near_pairs(const std::vector<Picture>& pictures, const AuditOptions& options) {
-  std::vector<Pair> candidates;
+// What the pairs of near pictures amount to. The pairs themselves are not kept: the frames of a
+// film are all alike, and of a few thousand there are millions.
+class NearTwins {
+ public:
+  NearTwins(const std::vector<Picture>& pictures, const std::vector<Entry>& samples)
+      : parent_(pictures.size()), train_twins_(pictures.size()) {
+    std::iota(parent_.begin(), parent_.end(), 0);
+    for (const Picture& picture : pictures) own_.push_back(train_labels(picture, samples));
+  }
+
+  // Of one group already, and nothing to learn of leaks.
+  bool settled(std::size_t a, std::size_t b) {
+    return group(a) == group(b) && !leaks(a, b) && !leaks(b, a);
+  }
+  void add(std::size_t a, std::size_t b) {
+    const std::size_t first = std::min(group(a), group(b));
+    parent_[std::max(group(a), group(b))] = first;
+    for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+      if (leaks(from, to)) train_twins_[to].insert(own_[from].begin(), own_[from].end());
+    }
+  }
+
+  std::size_t group(std::size_t i) {  // its first picture
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  // Labels of the near twins in training; none for a picture that is in training itself.
+  const std::set<int>& train_twins(std::size_t i) const { return train_twins_[i]; }
+
+ private:
+  // Whether `to` is held out and `from` in training under a label that is not known yet.
+  bool leaks(std::size_t from, std::size_t to) const {
+    return own_[to].empty() && !std::ranges::includes(train_twins_[to], own_[from]);
+  }
+
+  std::vector<std::size_t> parent_;
+  std::vector<std::set<int>> own_, train_twins_;
+};
+
+NearTwins find_near_twins(const std::vector<Picture>& pictures, const std::vector<Entry>& samples,
+                          const AuditOptions& options) {
+  NearTwins twins(pictures, samples);
+  const auto byte = [](std::uint64_t hash, int b) { return (hash >> (8 * b)) & 255; };
+  const auto look = [&](std::size_t a, std::size_t b, int band) {
+    const std::uint64_t differing = pictures[a].hash ^ pictures[b].hash;
+    if (std::popcount(differing) > options.hash_distance) return;
+    for (int earlier = 0; earlier < band; ++earlier) {
+      if (byte(differing, earlier) == 0) return;  // was in the bucket of that byte
+    }
+    if (twins.settled(a, b)) return;
+    if (correlation(pictures[a].thumbnail, pictures[b].thumbnail) >= options.min_correlation) {
+      twins.add(a, b);
+    }
+  };
   for (int band = 0; band < kBands; ++band) {
     std::array<std::vector<std::size_t>, 256> buckets;
-    const auto byte = [](std::uint64_t hash, int b) { return (hash >> (8 * b)) & 255; };
     for (std::size_t i = 0; i < pictures.size(); ++i)
       buckets[byte(pictures[i].hash, band)].push_back(i);
     for (const auto& bucket : buckets) {
       for (std::size_t a = 0; a < bucket.size(); ++a) {
-        for (std::size_t b = a + 1; b < bucket.size(); ++b) {
-          const std::uint64_t differing = pictures[bucket[a]].hash ^ pictures[bucket[b]].hash;
-          if (std::popcount(differing) > options.hash_distance) continue;
-          bool seen = false;  // in the bucket of an earlier byte
-          for (int earlier = 0; earlier < band; ++earlier) seen |= byte(differing, earlier) == 0;
-          if (!seen) candidates.emplace_back(bucket[a], bucket[b]);
-        }
+        for (std::size_t b = a + 1; b < bucket.size(); ++b) look(bucket[a], bucket[b], band);
       }
     }
   }
-  std::erase_if(candidates, [&](const Pair& pair) {
-    return correlation(pictures[pair.first].thumbnail, pictures[pair.second].thumbnail) <
-           options.min_correlation;
-  });
-  return candidates;
+  return twins;
 }
 
 DuplicateGroup make_group(std::vector<std::size_t> members, const std::vector<Entry>& samples) {
@@ -158,22 +205,14 @@ DuplicateGroup make_group(std::vector<std::size_t> members, const std::vector<En
   return group;
 }
 
-std::vector<DuplicateGroup> near_groups(const std::vector<Picture>& pictures,
-                                        const std::vector<Pair>& pairs,
+std::vector<DuplicateGroup> near_groups(const std::vector<Picture>& pictures, NearTwins& twins,
                                         const std::vector<Entry>& samples) {
-  std::vector<std::size_t> parent(pictures.size());
-  std::iota(parent.begin(), parent.end(), 0);
-  const auto root = [&parent](std::size_t i) {
-    while (parent[i] != i) i = parent[i] = parent[parent[i]];
-    return i;
-  };
-  for (const auto& [a, b] : pairs) parent[std::max(root(a), root(b))] = std::min(root(a), root(b));
   std::map<std::size_t, std::vector<std::size_t>> members;
   std::map<std::size_t, int> sizes;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    auto& list = members[root(i)];
+    auto& list = members[twins.group(i)];
     list.insert(list.end(), pictures[i].samples.begin(), pictures[i].samples.end());
-    ++sizes[root(i)];
+    ++sizes[twins.group(i)];
   }
   std::vector<DuplicateGroup> groups;
   for (auto& [first, list] : members) {
@@ -182,14 +221,9 @@ std::vector<DuplicateGroup> near_groups(const std::vector<Picture>& pictures,
   return groups;
 }
 
-void count_leak(const Picture& held_out, const std::vector<const Picture*>& twins,
+// train_labels: of its twins in training.
+void count_leak(const Picture& held_out, const std::set<int>& train_labels,
                 const std::vector<Entry>& samples, std::array<Leak, 3>& leaks) {
-  std::vector<int> train_labels;
-  for (const Picture* twin : twins) {
-    for (const std::size_t s : twin->samples) {
-      if (samples[s].ref.split == Split::kTrain) train_labels.push_back(samples[s].label);
-    }
-  }
   if (train_labels.empty()) return;
   for (const std::size_t s : held_out.samples) {
     const Entry& sample = samples[s];
@@ -215,7 +249,7 @@ Audit audit(const OpenedDataset& data, const AuditOptions& options) {
   }
   const std::vector<Entry> samples = describe_samples(data, options);
   const std::vector<Picture> pictures = distinct_pictures(samples, data);
-  const std::vector<Pair> pairs = near_pairs(pictures, options);
+  NearTwins twins = find_near_twins(pictures, samples, options);
 
   Audit result;
   for (const Split split : kSplits) {
@@ -232,20 +266,15 @@ Audit audit(const OpenedDataset& data, const AuditOptions& options) {
   for (const Picture& picture : pictures) {
     if (picture.samples.size() > 1) result.exact.push_back(make_group(picture.samples, samples));
   }
-  result.near = near_groups(pictures, pairs, samples);
+  result.near = near_groups(pictures, twins, samples);
   result.repeated = static_cast<std::int64_t>(samples.size() - pictures.size());
 
-  std::vector<std::vector<const Picture*>> near_twins(pictures.size());
-  for (const auto& [a, b] : pairs) {
-    near_twins[a].push_back(&pictures[b]);
-    near_twins[b].push_back(&pictures[a]);
-  }
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    const bool in_training = samples[pictures[i].samples.front()].ref.split == Split::kTrain;
-    if (in_training) {
-      count_leak(pictures[i], {&pictures[i]}, samples, result.exact_leaks);
+    const std::set<int> own = train_labels(pictures[i], samples);
+    if (!own.empty()) {
+      count_leak(pictures[i], own, samples, result.exact_leaks);
     } else {
-      count_leak(pictures[i], near_twins[i], samples, result.near_leaks);
+      count_leak(pictures[i], twins.train_twins(i), samples, result.near_leaks);
     }
   }
   return result;

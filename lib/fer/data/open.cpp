@@ -64,6 +64,9 @@ class TableDataset : public Dataset {
 bool needs_votes(const HeadRequest& head) { return head.targets != TargetKind::kLabel; }
 
 FaceTable read_csv_faces(const fs::path& path, const DatasetOptions& options) {
+  if (!fs::is_regular_file(path)) {
+    fail_input(path.string() + ": no regular file; a csv is read more than once");
+  }
   const std::vector<std::string> header = read_csv_header(path);
   if (is_manifest_header(header)) return read_manifest(path, options);
   if (!is_fer2013_header(header)) {
