@@ -23,6 +23,15 @@ TEST_CASE("every index is visited once, whatever the number of threads") {
   }
 }
 
+TEST_CASE("a container's quota is told in whole CPUs") {
+  CHECK(cpus_of_quota("200000 100000\n") == 2);
+  CHECK(cpus_of_quota("150000 100000") == 2);
+  CHECK(cpus_of_quota("10000 100000") == 1);
+  for (const char* none : {"max 100000", "", "0 100000", "100000", "100000 0", "1 2 3"}) {
+    CHECK(cpus_of_quota(none) == std::nullopt);
+  }
+}
+
 TEST_CASE("as many threads as asked take part") {
   std::mutex mutex;
   std::set<std::thread::id> ids;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -15,6 +16,16 @@
 
 namespace fer {
 
+std::optional<int> cpus_of_quota(const std::string& text) {
+  const auto parts = split(trim(text), ' ');
+  long long quota = 0, period = 0;
+  if (parts.size() != 2 || !parse_int(parts[0], quota) || !parse_int(parts[1], period) ||
+      quota <= 0 || period <= 0) {
+    return std::nullopt;
+  }
+  return static_cast<int>(std::clamp<long long>((quota + period - 1) / period, 1, 4096));
+}
+
 int hardware_threads() {
   if (const char* value = std::getenv("OMP_NUM_THREADS")) {
     long long threads = 0;
@@ -22,8 +33,13 @@ int hardware_threads() {
       return static_cast<int>(threads);
   }
   cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0) return std::max(1, CPU_COUNT(&cpus));
-  return std::max(1u, std::thread::hardware_concurrency());
+  const bool known = sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
+  const int usable =
+      std::max(1, known ? CPU_COUNT(&cpus) : static_cast<int>(std::thread::hardware_concurrency()));
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  std::getline(file, quota);
+  return std::min(usable, cpus_of_quota(quota).value_or(usable));
 }
 
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body, int threads) {

@@ -3,10 +3,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 
 namespace fer {
 
-int hardware_threads();  // OMP_NUM_THREADS when set, else the CPUs this process may use, at least 1
+// OMP_NUM_THREADS when it is a number, else the CPUs that affinity and the container's quota leave
+// this process, at least 1.
+int hardware_threads();
+// Of cgroup v2's cpu.max ("150000 100000": 2 CPUs, rounded up); none when it sets no limit.
+std::optional<int> cpus_of_quota(const std::string& text);
 
 // Calls body(i) for 0 <= i < n, each once, on `threads` threads (0: hardware_threads()), in chunks;
 // waits for all. The first exception stops the rest and is thrown here.

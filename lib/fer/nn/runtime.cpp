@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <malloc.h>
+#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include <cstdlib>
@@ -99,6 +100,10 @@ Autocast::~Autocast() {
   if (!enabled_) return;
   at::autocast::clear_cache();
   set_autocast(cuda_, false);
+}
+
+void synchronise(const std::string& device) {
+  if (device != "cpu") torch::cuda::synchronize(torch_device(device).index());
 }
 
 at::Generator make_generator(const std::string& device, std::uint64_t seed) {

@@ -44,6 +44,9 @@ class Autocast {
   bool cuda_;
 };
 
+// Waits until the device has done what was asked of it; a clock is read after that.
+void synchronise(const std::string& device);
+
 // A generator of its own, so that nothing depends on the global one.
 at::Generator make_generator(const std::string& device, std::uint64_t seed);
 

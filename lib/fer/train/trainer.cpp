@@ -469,9 +469,11 @@ double Trainer::measure_epoch(std::int64_t max_images) {
   const auto order = epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch);
   const std::int64_t steps =
       std::clamp<std::int64_t>(max_images / t.options.batch_size, 1, t.steps_per_epoch);
+  synchronise(t.device);
   const auto start = Clock::now();
   for (std::int64_t s = 0; s < steps; ++s)
     t.train_step(t.batch_draws(order, s), t.schedule.lr(0, s));
+  synchronise(t.device);
   return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
 }
 
@@ -482,6 +484,7 @@ double Trainer::measure_bare(std::int64_t max_images) {
   std::vector<at::Tensor> targets;
   for (std::size_t h = 0; h < t.train.heads(); ++h) targets.push_back(t.train.targets(h, indices));
   const std::int64_t steps = std::max<std::int64_t>(1, max_images / t.options.batch_size);
+  synchronise(t.device);
   const auto start = Clock::now();
   for (std::int64_t s = 0; s < steps; ++s) {
     ForwardOptions forward;
@@ -500,6 +503,7 @@ double Trainer::measure_bare(std::int64_t max_images) {
     total.backward();
     t.optimizer->step(1e-3);
   }
+  synchronise(t.device);
   return static_cast<double>(steps * t.options.batch_size) / seconds_since(start);
 }
 
