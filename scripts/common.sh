@@ -1,5 +1,10 @@
 # Shared by the scripts: building, timing, test data. Sourced, not run.
 
+# Folders that the caller named from where they stand; the scripts go on from the top of the project.
+for variable in FER_DATA_DIR FER_SAMPLES FER_MODEL FER_ONNXRUNTIME; do
+  [ -z "${!variable:-}" ] || export "$variable=$(realpath -m "${!variable}")"
+done
+
 times=()
 
 # timed <name> <command...>: runs it and remembers how long it took.
@@ -34,13 +39,14 @@ build_targets() {
 # prepare_test_data <source> <folder>: unpacks FER2013 and links its votes, and YuNet from models/
 # (scripts/bootstrap.sh), once.
 prepare_test_data() {
-  local source=$1 folder=$2 file yunet=face_detection_yunet_2022mar.onnx
+  local source folder=$2 file yunet=face_detection_yunet_2022mar.onnx
   mkdir -p "$folder"
   [ ! -e "models/$yunet" ] || [ -e "$folder/$yunet" ] || ln -s "$PWD/models/$yunet" "$folder/$yunet"
-  if [ -z "$source" ]; then
+  if [ -z "$1" ]; then
     echo "FER_DATA_DIR is not set: tests on FER2013 will be skipped"
     return 0
   fi
+  source=$(realpath "$1")
   if [ ! -s "$folder/fer2013.csv" ]; then
     file=$(find -H "$source" -name fer2013.csv -o -name fer2013.csv.xz | sort | head -n 1)
     case "$file" in

@@ -5,8 +5,8 @@
 #   FER_SAMPLES   folder of the sample photos (default: fetched to build/samples)
 #   FER_MODEL     another model for the photos than the shipped one
 set -euo pipefail
+source "$(dirname "$0")/common.sh"
 cd "$(dirname "$0")/.."
-source scripts/common.sh
 
 samples=${FER_SAMPLES:-build/samples}
 out=build/demo

@@ -6,8 +6,8 @@
 #                  runs when it is given
 #   FER_SAMPLES    folder of the sample photos (default: fetched to build/samples)
 set -euo pipefail
+source "$(dirname "$0")/common.sh"
 cd "$(dirname "$0")/.."
-source scripts/common.sh
 
 timed "set-up" scripts/bootstrap.sh test
 timed "sample photos" scripts/fetch-samples.sh "${FER_SAMPLES:-build/samples}" ||
