@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -25,8 +26,7 @@ namespace {
 
 constexpr double kTurn = 0.25;  // seconds
 
-Checkpoint random_checkpoint(ArchitectureOptions options) {
-  options.heads = {{"fer2013", 7}};
+Checkpoint random_checkpoint(const ArchitectureOptions& options) {
   Checkpoint checkpoint;
   checkpoint.graph = make_architecture(options);
   GraphModule module(checkpoint.graph, "cpu");
@@ -54,6 +54,7 @@ class Rival {
     if (child_ < 0) fail_runtime("cannot start " + command);
     const std::string line = command + " " + arguments;
     if (child_ == 0) {
+      std::signal(SIGPIPE, SIG_DFL);
       dup2(to[0], STDIN_FILENO);
       dup2(from[1], STDOUT_FILENO);
       for (const int end : {to[0], to[1], from[0], from[1]}) close(end);
@@ -78,7 +79,10 @@ class Rival {
     std::fflush(ask_);
     char line[64] = "";
     double value = 0;
-    if (std::fgets(line, sizeof line, answer_) == nullptr || !parse_double(trim(line), value)) {
+    if (std::fgets(line, sizeof line, answer_) == nullptr) {
+      fail_runtime("--against " + command_ + ": ended without an answer");
+    }
+    if (!parse_double(trim(line), value)) {
       fail_runtime("--against " + command_ + ": expected milliseconds, found '" + trim(line) + "'");
     }
     return value;
@@ -109,6 +113,7 @@ void print(int batch, const std::vector<Side>& sides) {
 }  // namespace
 
 int bench_infer(const InferBench& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // a rival that has ended is told by its missing answer
   Checkpoint checkpoint = options.model.empty() ? random_checkpoint(options.architecture)
                                                 : load_checkpoint(find_model(options.model));
   const ModelSpec& spec = checkpoint.spec;

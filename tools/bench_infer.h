@@ -10,7 +10,7 @@ namespace fer::tools {
 
 struct InferBench {
   std::string model;                 // a checkpoint; empty: `architecture` with random weights
-  ArchitectureOptions architecture;  // heads are not needed
+  ArchitectureOptions architecture;  // of one head, fer2013
   std::vector<int> batch_sizes = {1, 64};
   int rounds = 5;
   int threads = 1;

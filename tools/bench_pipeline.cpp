@@ -44,13 +44,17 @@ struct Cost {
 };
 
 // What --profile says of it.
-double peak_memory(const fs::path& said) {
-  std::ifstream file(said);
-  for (std::string line; std::getline(file, line);) {
+double peak_memory(const std::string& said) {
+  for (const std::string& line : split(said, '\n')) {
     double megabytes = 0;
     if (std::sscanf(line.c_str(), "peak memory %lf MB", &megabytes) == 1) return megabytes;
   }
   fail_runtime("fer-predict did not say what memory it took");
+}
+
+std::string ending(int status) {
+  return WIFSIGNALED(status) ? format("was ended by signal %d", WTERMSIG(status))
+                             : format("ended with %d", WEXITSTATUS(status));
 }
 
 // fer-predict from beside this program, its answers thrown away.
@@ -60,7 +64,7 @@ Cost run_predict(const std::vector<std::string>& arguments) {
   words.insert(words.end(), arguments.begin(), arguments.end());
   words.push_back("--profile");
   const TemporaryFolder folder;
-  const std::string said = (folder / "said").string();
+  const std::string errors = (folder / "errors").string();
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -72,7 +76,7 @@ Cost run_predict(const std::vector<std::string>& arguments) {
   if (child == 0) {
     const int nowhere = open("/dev/null", O_RDWR);
     for (const int end : {STDIN_FILENO, STDOUT_FILENO}) dup2(nowhere, end);
-    dup2(open(said.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
+    dup2(open(errors.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -81,8 +85,9 @@ Cost run_predict(const std::vector<std::string>& arguments) {
   for (const timeval& time : {usage.ru_utime, usage.ru_stime}) {
     cost.seconds += static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    fail_runtime(format("%s ended with %d", join(words, " ").c_str(), WEXITSTATUS(status)));
+  const std::string said = read_text_file(errors);
+  if (status != 0) {
+    fail_runtime(join(words, " ") + " " + ending(status) + ": " + split(trim(said), '\n').back());
   }
   cost.megabytes = peak_memory(said);
   return cost;
@@ -145,30 +150,29 @@ class Pipeline {
   void measure_many() {
     const auto photos = repeated(options_.photos, options_.images);
     const auto detector = recognizer(false).make_detector();
-    std::vector<double> ratios;
-    double alone = 0, whole = 0;
-    for (int i = 0; i < options_.rounds; ++i) {
-      alone = seconds_of([&] {
-        for (const auto& path : photos) detector->detect(read_image(path));
-      });
-      whole = seconds_of([&] { predict(photos, false); });
-      ratios.push_back(whole / alone);
-    }
-    print(format("%zu photos: decode and detect alone", photos.size()), alone, "s");
-    print("    found, cropped and classified, too", whole, "s");
-    print("    ratio, median", median(ratios), "");
-
+    compare(format("%zu photos: decode and detect alone", photos.size()),
+            "found, cropped and classified, too", photos, false,
+            [&](const std::string& path) { detector->detect(read_image(path)); });
     const auto crops = repeated(crops_, 10 * options_.images);
-    ratios.clear();
+    compare(format("%zu crops: decode alone", crops.size()), "classified, too", crops, true,
+            [](const std::string& path) { read_image(path); });
+  }
+
+  // By turns; neither side pays for opening model or detector.
+  void compare(const std::string& part, const std::string& all,
+               const std::vector<std::string>& paths, bool crops,
+               const std::function<void(const std::string&)>& work) {
+    std::vector<double> alone, whole, ratios;
     for (int i = 0; i < options_.rounds; ++i) {
-      alone = seconds_of([&] {
-        for (const auto& path : crops) read_image(path);
-      });
-      whole = seconds_of([&] { predict(crops, true); });
-      ratios.push_back(whole / alone);
+      alone.push_back(seconds_of([&] {
+        for (const auto& path : paths) work(path);
+      }));
+      Recognizer with = recognizer(crops);
+      whole.push_back(seconds_of([&] { predict(with, paths, crops); }));
+      ratios.push_back(whole.back() / alone.back());
     }
-    print(format("%zu crops: decode alone", crops.size()), alone, "s");
-    print("    classified, too", whole, "s");
+    print(part, median(alone), "s");
+    print("    " + all, median(whole), "s");
     print("    ratio, median", median(ratios), "");
   }
 
@@ -182,8 +186,7 @@ class Pipeline {
     return open_recognizer(model_, engine, wanted);
   }
 
-  void predict(const std::vector<std::string>& paths, bool crops) {
-    Recognizer with = recognizer(crops);
+  static void predict(Recognizer& with, const std::vector<std::string>& paths, bool crops) {
     PredictionOptions prediction;
     prediction.crops = crops;
     prediction.threads = 1;

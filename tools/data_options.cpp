@@ -6,6 +6,8 @@
 #include "fer/core/error.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
+#include "fer/data/csv.h"
+#include "fer/data/fer2013.h"
 #if FER_HAVE_VISION
 #include "fer/vision/face_detector.h"
 #include "fer/vision/image_io.h"
@@ -13,11 +15,15 @@
 
 namespace fer::tools {
 
-void add_data_options(Options& options, DataFlags& flags, const std::string& data_flag) {
+void add_data_options(Options& options, DataFlags& flags, DataUse use,
+                      const std::string& data_flag) {
+  const bool training = use == DataUse::kTraining;
   options.group("Data");
-  options.add(data_flag, "data.path", &flags.data, &flags.more,
-              "a YAML of datasets/, a csv (FER2013 or path,label), a folder of classes, or "
-              "synthetic[:N[:hard]]; repeat it to train on several");
+  options.add(
+      data_flag, "data.path", &flags.data, &flags.more,
+      std::string("a YAML of datasets/, a csv (FER2013 or path,label), a folder of classes, "
+                  "or synthetic[:N[:hard]]") +
+          (training ? "; repeat it to train on several" : ""));
   options.add(
       "--labels", "data.labels", &flags.labels,
       "six, fer2013, ferplus, auto, a list such as happy,sad,other=angry+fearful, or a YAML "
@@ -26,18 +32,24 @@ void add_data_options(Options& options, DataFlags& flags, const std::string& dat
               "what the data's class names mean, e.g. surprised=1,fearful=2");
   options.add("--targets", "data.targets", &flags.targets,
               "label (the data's own), or of FER+ votes: votes (soft), majority, argmax");
-  options.add(
-      "--heads", "data.heads", &flags.heads,
-      "several outputs at once, each labels:targets[:weight], e.g. fer2013:label ferplus:votes");
+  if (training) {
+    options.add(
+        "--heads", "data.heads", &flags.heads,
+        "several outputs at once, each labels:targets[:weight], e.g. fer2013:label ferplus:votes");
+  }
   options.add("--votes", "data.votes", &flags.votes,
               "FER+ votes; default: fer2013new.csv beside the csv");
   options.add("--train-fraction", "data.train_fraction", &flags.train_fraction,
               "share that trains where the data has no splits of its own");
   options.add("--data-seed", "data.seed", &flags.seed, "seed of that split and of synthetic faces");
-  options.add("--per-class", "data.per_class", &flags.per_class,
-              "training images of each class at most, chosen by --data-seed; 0: all");
-  options.add("--data-weight", "data.weight", &flags.weight,
-              "several data sets: how often an image of the first stands in an epoch");
+  if (training) {
+    options.add("--per-class", "data.per_class", &flags.per_class,
+                "training images of each class at most, chosen by --data-seed; 0: all");
+    options.add("--data-weight", "data.weight", &flags.weight,
+                "several data sets: how often an image of the first stands in an epoch");
+  } else {
+    for (const char* key : {"data.heads", "data.per_class", "data.weight"}) options.ignore(key);
+  }
   options.add("--detect", "data.detect", &flags.detect,
               "photos that are no crops: find the largest face and cut it out");
   options.add("--on-error", "data.on_error", &flags.on_error, "broken image files: stop or skip");
@@ -101,11 +113,22 @@ class FaceCutter {
 };
 #endif
 
-// The data set that `path` names, with the other options as its YAML has them.
-DataFlags own_flags(const std::string& path) {
+bool is_fer2013(const std::string& path) {
+  return to_lower(path).ends_with(".csv") && std::filesystem::is_regular_file(path) &&
+         is_fer2013_header(read_csv_header(path));
+}
+
+// The data set that `path` names, with the options as its YAML has them; how to split, to draw and
+// to read, where it says nothing, as `common` has it.
+DataFlags own_flags(const std::string& path, const DataFlags& common) {
   DataFlags flags;
+  flags.train_fraction = common.train_fraction;
+  flags.seed = common.seed;
+  flags.per_class = common.per_class;
+  flags.detect = common.detect;
+  flags.on_error = common.on_error;
   Options options("", "", "");
-  add_data_options(options, flags);
+  add_data_options(options, flags, DataUse::kTraining);
   std::string program, data = "--data", value = path;
   char* arguments[] = {program.data(), data.data(), value.data()};
   options.parse(3, arguments);
@@ -178,10 +201,7 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
   if (flags.more.empty()) return std::move(parts[0]);
   std::vector<double> weights = {flags.weight};
   for (const std::string& path : flags.more) {
-    DataFlags own = own_flags(path);
-    own.on_error = flags.on_error;
-    own.detect = own.detect || flags.detect;
-    own.per_class = flags.per_class;
+    const DataFlags own = own_flags(path, flags);
     weights.push_back(own.weight);
     DatasetOptions options = dataset_options(own, image_size, crop_margin);
     const std::vector<HeadRequest> asked = options.heads;
@@ -197,6 +217,25 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
     parts.push_back(open_dataset(options));
   }
   return join_datasets(parts, weights, flags.seed);
+}
+
+OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, DataFlags& flags,
+                            int image_size, const std::vector<HeadRequest>& further) {
+  const bool own_labels = flags.labels.empty();
+  if (own_labels) flags.labels = join(labels_of(spec, head), ",");
+  if (flags.targets.empty()) {
+    flags.targets = head == "ferplus" && is_fer2013(flags.data) ? "majority" : "label";
+  }
+  DatasetOptions options = dataset_options(flags, image_size);
+  options.heads[0].name = head;
+  options.heads.insert(options.heads.end(), further.begin(), further.end());
+  try {
+    return open_dataset(options);
+  } catch (const Error& error) {
+    if (!own_labels || !std::string(error.what()).starts_with("labels '")) throw;
+    fail_input(flags.data + ": " + error.what() +
+               "; name by --labels those that data and model both have");
+  }
 }
 
 void describe(const OpenedDataset& data) {

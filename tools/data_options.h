@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fer/data/dataset.h"
+#include "fer/model/spec.h"
 #include "options.h"
 
 namespace fer::tools {
@@ -24,8 +25,11 @@ struct DataFlags {
   std::string on_error = "stop";
 };
 
+// What only a training heeds (heads, weight, per_class) is no flag of the other programs, and a
+// data set's YAML may hold it for the training's sake.
+enum class DataUse { kTraining, kLooking };
 // `data_flag`: names of the option for the data; "-d,data,--data" makes it a positional, too.
-void add_data_options(Options& options, DataFlags& flags,
+void add_data_options(Options& options, DataFlags& flags, DataUse use,
                       const std::string& data_flag = "-d,--data");
 
 struct RequestedHeads {
@@ -37,8 +41,15 @@ RequestedHeads requested_heads(const DataFlags& flags);
 // faces that are detected.
 DatasetOptions dataset_options(const DataFlags& flags, int image_size, float crop_margin = 0);
 // All data sets as one. The further ones answer the heads of the first, each with what its YAML
-// says of path, votes, classes, split and weight; they may lack classes.
+// says; split, seed, per_class, detect and on_error are the first's where it says nothing. They may
+// lack classes.
 OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margin = 0);
+
+// What the head of a model can be measured on. Where labels and targets are empty they become the
+// head's labels and, for FER+ on FER2013's csv, the majority protocol, else the data's own label.
+// `further` heads, with other labels, come after it.
+OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, DataFlags& flags,
+                            int image_size, const std::vector<HeadRequest>& further = {});
 
 // What was opened and what was left out, a line each, on stderr.
 void describe(const OpenedDataset& data);

@@ -68,7 +68,7 @@ EvalFlags parse_eval_options(int argc, char** argv) {
   options.add("--ensemble", "ensemble", &flags.ensemble, "evaluate the mean of the models");
   options.add("--tta", "tta", &flags.tta,
               "mean over views of a face: none, flip, or ten (five crops, mirrored)");
-  add_data_options(options, flags.data);
+  add_data_options(options, flags.data, DataUse::kLooking);
   options.add("--split", "split", &flags.split, "train, val or test");
   options.add("--dedup", "dedup", &flags.dedup,
               "figures without images that also stand in training, beside the official ones");

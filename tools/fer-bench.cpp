@@ -1,5 +1,8 @@
 // fer-bench: what this machine does a second, as ratios side by side in one run.
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <set>
 
 #include "bench_infer.h"
 #include "bench_pipeline.h"
@@ -49,6 +52,35 @@ int bench_train(TrainFlags& flags, const DataFlags& data_flags, const Options& o
   return 0;
 }
 
+// What describes a net without weights.
+constexpr const char* kNet[] = {"--arch",     "--input-size", "--variant",
+                                "--channels", "--stages",     "--blocks",
+                                "--dense",    "--dropout",    "--squeeze-excitation"};
+
+// A flag that the measurement would not heed is an error: its figure would be taken for another.
+void check_flags(const Options& options, const std::string& kind, bool has_model) {
+  std::set<std::string> heeded = {"--config", "--set", "--print-config", "--rounds"};
+  std::set<std::string> others;
+  if (kind == "train") {
+    others = {"--model",   "--batch-sizes",    "--bench-threads",
+              "--against", "--detector-model", "--list-pretrained",
+              "--summary", "--resume",         "--project",
+              "--name",    "--exist-ok"};
+  } else if (kind == "infer") {
+    heeded.insert({"--model", "--batch-sizes", "--bench-threads", "--against"});
+    if (!has_model) heeded.insert(std::begin(kNet), std::end(kNet));
+  } else {
+    heeded.insert({"--model", "--images", "--detector-model"});
+  }
+  for (const std::string& flag : options.given()) {
+    if (kind == "train" ? others.contains(flag) : !heeded.contains(flag)) {
+      const bool net = std::ranges::count(kNet, flag) > 0;
+      fail_input(flag + ": fer-bench " + kind + " does not heed it" +
+                 (kind == "infer" && net ? ": the net of --model stays as it is" : ""));
+    }
+  }
+}
+
 int bench(int argc, char** argv) {
   std::vector<std::string> what;
   DataFlags data_flags;
@@ -75,20 +107,21 @@ int bench(int argc, char** argv) {
               "infer: a command to compare with, such as 'node scripts/onnxruntime.mjs time'");
   options.add("--detector-model", "bench.detector_model", &detector_model,
               "pipeline: YuNet's .onnx or a cascade's .xml");
-  add_data_options(options, data_flags);
+  add_data_options(options, data_flags, DataUse::kTraining);
   add_train_options(options, flags);
   options.add_config_options();
   options.parse(argc, argv);
-  for (const char* flag :
-       {"--list-pretrained", "--summary", "--resume", "--project", "--name", "--exist-ok"}) {
-    if (options.given(flag)) fail_input(std::string(flag) + ": for fer-train alone");
+  const std::string kind = what.empty() ? "" : what[0];
+  if ((kind != "train" && kind != "infer" && kind != "pipeline") ||
+      (kind != "pipeline" && what.size() > 1)) {
+    fail_input("what to measure? expected: fer-bench train, infer, or pipeline and photos");
   }
+  check_flags(options, kind, !model.empty());
   if (rounds < 1) fail_input(format("--rounds %d is not at least 1", rounds));
   if (images < 0) fail_input(format("--images %d is less than 0", images));
   for (const int size : infer.batch_sizes) {
     if (size < 1) fail_input(format("--batch-sizes %d is not at least 1", size));
   }
-  const std::string kind = what.empty() ? "" : what[0];
 #if FER_HAVE_PREDICT
   if (kind == "pipeline") {
     pipeline.model = model;
@@ -98,20 +131,17 @@ int bench(int argc, char** argv) {
     if (images > 0) pipeline.images = images;
     return bench_pipeline(pipeline);
   }
-  if (kind == "infer" && what.size() == 1) {
+  if (kind == "infer") {
     infer.model = model;
-    infer.architecture = flags.architecture;
+    infer.architecture = architecture_for(flags, {{"fer2013", *label_preset("fer2013")}});
     infer.rounds = rounds;
     return bench_infer(infer);
   }
 #else
-  if (kind == "pipeline" || kind == "infer") {
+  if (kind != "train") {
     fail_input("this fer-bench was built without engines but libtorch: it can train alone");
   }
 #endif
-  if (what.size() != 1 || kind != "train") {
-    fail_input("what to measure? expected: fer-bench train, infer, or pipeline and photos");
-  }
   return bench_train(flags, data_flags, options, rounds, images > 0 ? images : 1280);
 }
 

@@ -81,7 +81,7 @@ int audit_data(int argc, char** argv) {
                   "show nothing.",
                   "  fer-data audit fer2013.csv --html audit.html\n"
                   "  fer-data audit photos/ --fail-on-leak --format json > audit.json\n");
-  add_data_options(options, flags, kDataFlag);
+  add_data_options(options, flags, DataUse::kLooking, kDataFlag);
   options.group("Audit");
   options.add("--hash-distance", "audit.hash_distance", &audit_options.hash_distance,
               "of 64 bits, 0 to 7: how far near duplicates may differ");
@@ -197,7 +197,7 @@ int data_info(int argc, char** argv) {
   std::string format = "text";
   Options options("fer-data info", "Counts what a data set holds: splits, classes, columns, tones.",
                   "  fer-data info fer2013.csv\n  fer-data info faces.csv --format json\n");
-  add_data_options(options, flags, kDataFlag);
+  add_data_options(options, flags, DataUse::kLooking, kDataFlag);
   options.group("Output");
   options.add("-f,--format", "format", &format, "on standard output: text or json");
   options.add_config_options();
@@ -219,7 +219,7 @@ int data_sheet(int argc, char** argv) {
   Options options("fer-data sheet", "Draws a contact sheet: a row of pictures for every label.",
                   "  fer-data sheet fer2013.csv --split val -o val.png\n"
                   "  fer-data sheet synthetic:600:hard --columns 20\n");
-  add_data_options(options, flags, kDataFlag);
+  add_data_options(options, flags, DataUse::kLooking, kDataFlag);
   options.add("--split", "split", &split, "train, val or test");
   options.group("Output");
   options.add("-o,--output", "output", &output, "PNG file");

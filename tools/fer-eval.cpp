@@ -11,8 +11,6 @@
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
 #include "fer/data/audit.h"
-#include "fer/data/csv.h"
-#include "fer/data/fer2013.h"
 #include "fer/eval/predict.h"
 #include "fer/eval/report.h"
 #include "fer/eval/selection.h"
@@ -64,10 +62,6 @@ std::vector<Model> load_models(const EvalFlags& flags) {
   return models;
 }
 
-bool is_fer2013(const std::string& path) {
-  return path.ends_with(".csv") && fs::exists(path) && is_fer2013_header(read_csv_header(path));
-}
-
 // Data without a split of its own, which this evaluation cuts otherwise than the training did.
 void warn_of_other_split(const DataFlags& flags, const Model& model) {
   const auto& facts = model.checkpoint.spec.provenance;
@@ -83,32 +77,16 @@ void warn_of_other_split(const DataFlags& flags, const Model& model) {
 // The samples as the first model's head needs them. A second head keeps those that this one has no
 // label for, so that their twins are known and it can be said what is left out.
 OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
-  const Model& first = models.front();
-  const bool own_labels = flags.data.labels.empty();
-  if (own_labels) flags.data.labels = join(labels_of(first.checkpoint.spec, first.head), ",");
-  // FER+ figures are for the majority protocol unless another one is asked for.
-  if (flags.data.targets.empty()) {
-    flags.data.targets =
-        first.head == "ferplus" && is_fer2013(flags.data.data) ? "majority" : "label";
-  }
   int side = 0;
   for (const Model& model : models) side = std::max(side, model.checkpoint.spec.resize);
-  DatasetOptions options = dataset_options(flags.data, side);
-  options.heads.resize(1);
-  options.heads[0].name = first.head;
-  options.heads.push_back({"every label", "auto", TargetKind::kLabel});
-  try {
-    OpenedDataset data = open_dataset(options);
-    for (const Model& model : models) {
-      check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
-      if (data.split_here) warn_of_other_split(flags.data, model);
-    }
-    return data;
-  } catch (const Error& error) {
-    if (!own_labels || !std::string(error.what()).starts_with("labels '")) throw;
-    fail_input(flags.data.data + ": " + error.what() +
-               "; name by --labels those that data and model both have");
+  const Model& first = models.front();
+  OpenedDataset data = open_data_for(first.checkpoint.spec, first.head, flags.data, side,
+                                     {{"every label", "auto", TargetKind::kLabel}});
+  for (const Model& model : models) {
+    check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
+    if (data.split_here) warn_of_other_split(flags.data, model);
   }
+  return data;
 }
 
 // "55 of 3589 images of test are left out: disgusted 55"

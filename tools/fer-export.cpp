@@ -66,10 +66,10 @@ ExportFlags parse(int argc, char** argv) {
               "the ONNX network answers with probabilities");
   options.add("--verify", "verify", &flags.verify,
               "check ONNX by libonnx and, through OpenCV, against the reference; end with 3 when "
-              "f16, bf16 or int8 lose too much accuracy");
+              "f16, bf16 or int8 lose too much accuracy or cannot be measured here");
   options.add("--calibration-faces", "calibration_faces", &flags.calibration_faces,
               "of the training split, for int8");
-  add_data_options(options, flags.data);
+  add_data_options(options, flags.data, DataUse::kLooking);
   options.add("--split", "split", &flags.split, "whose accuracy counts: train, val or test");
   options.add_config_options();
   options.parse(argc, argv);
@@ -83,6 +83,9 @@ ExportFlags parse(int argc, char** argv) {
     }
     if (name == "int8" && flags.data.data.empty()) {
       fail_input("--format int8 needs --data: faces to calibrate with");
+    }
+    if (name != "onnx" && flags.verify && flags.data.data.empty()) {
+      fail_input("--verify of " + name + " needs --data: labelled faces to measure accuracy on");
     }
   }
   if (flags.calibration_faces < 1) {
@@ -113,11 +116,7 @@ Faces open_faces(ExportFlags& flags, const ModelSpec& spec) {
     faces.compared = spread(*open_dataset(drawn).train, kComparedFaces);
     return faces;
   }
-  if (flags.data.labels.empty()) flags.data.labels = join(labels_of(spec, spec.default_head), ",");
-  if (flags.data.targets.empty()) {
-    flags.data.targets = spec.default_head == "ferplus" ? "majority" : "label";
-  }
-  const OpenedDataset data = open_dataset(dataset_options(flags.data, spec.resize));
+  const OpenedDataset data = open_data_for(spec, spec.default_head, flags.data, spec.resize);
   const Split part = split_from_string(flags.split);
   faces.scored = labelled(part == Split::kTrain ? data.train
                           : part == Split::kVal ? data.val
@@ -193,7 +192,7 @@ class Comparison {
     }
     std::printf("\nto ship: %s (%s), %.1f times as fast as fp32", ship->file.c_str(),
                 ship->variant.c_str(), rows_.front().p50 / ship->p50);
-    if (ship->accuracy) std::printf(" at %+.4f accuracy", -loss(*ship));
+    if (ship->accuracy) std::printf(" at %+.4f accuracy", 0.0 - loss(*ship));
     std::printf("; CPU time of one face, this machine\n");
   }
 
@@ -287,6 +286,7 @@ int export_model(int argc, char** argv) {
     const std::string precision = variant == "f16" ? "fp32" : variant;
     if ((int8 && !cpu_has_int8()) || (variant == "bf16" && !cpu_has_bf16())) {
       log_warning(file.string() + ": written, but this CPU cannot measure " + variant);
+      kept = false;
       continue;
     }
     const Row& row = comparison.add(variant, file,

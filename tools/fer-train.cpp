@@ -43,7 +43,7 @@ int train(int argc, char** argv) {
   DataFlags data_flags;
   TrainFlags flags;
   Options options("fer-train", "Trains a facial expression classifier.", kExamples);
-  add_data_options(options, data_flags);
+  add_data_options(options, data_flags, DataUse::kTraining);
   add_train_options(options, flags);
   options.add_config_options();
   options.parse(argc, argv);

@@ -11,12 +11,14 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
 #include "fer/core/text.h"
 #include "fer/core/version.h"
+#include "fer/model/json_reader.h"
 #if FER_HAVE_YAML
 #include <yaml-cpp/yaml.h>
 #endif
@@ -42,6 +44,9 @@ struct Entry {
   std::function<Values()> get;
 };
 
+// Of keys in keys: far more than any option has, and an alias in YAML can name its own parent.
+constexpr int kMaxDepth = 32;
+
 void flatten(const Json& node, const std::string& prefix, const std::string& file, Config& config) {
   const auto scalar = [&](const Json& v) -> std::string {
     if (v.is_string()) return v.get<std::string>();
@@ -61,11 +66,13 @@ void flatten(const Json& node, const std::string& prefix, const std::string& fil
 
 #if FER_HAVE_YAML
 void flatten(const YAML::Node& node, const std::string& prefix, const std::string& file,
-             Config& config) {
+             Config& config, int depth = 0) {
+  if (depth > kMaxDepth)
+    fail_input(format("%s: nested deeper than %d levels", file.c_str(), kMaxDepth));
   if (node.IsMap()) {
     for (const auto& pair : node) {
       const auto key = pair.first.as<std::string>();
-      flatten(pair.second, prefix.empty() ? key : prefix + "." + key, file, config);
+      flatten(pair.second, prefix.empty() ? key : prefix + "." + key, file, config, depth + 1);
     }
   } else if (node.IsSequence()) {
     Values& values = config[prefix];
@@ -203,6 +210,7 @@ struct Options::Impl {
   bool man_page = false, bash_completion = false;
   std::string purpose, examples;
   std::string expand_key, expand_prefix;
+  std::set<std::string> ignored;
 
   void add(const std::string& flag, const std::string& help, Entry entry) {
     entry.flag = long_flag(flag);
@@ -228,6 +236,7 @@ struct Options::Impl {
 
   void apply(const Layer& layer) {
     for (const auto& [key, values] : layer.values) {
+      if (ignored.contains(key)) continue;
       const auto entry = find(key);
       if (entry == entries.end()) {
         std::vector<std::string> keys;
@@ -294,11 +303,7 @@ Config read_config(const std::string& path) {
     fail_input(path + ": this build has no yaml-cpp and reads .json configurations only");
 #endif
   }
-  try {
-    flatten(Json::parse(read_text_file(path)), "", path, config);
-  } catch (const Json::exception& e) {
-    fail_input(path + ": " + e.what());
-  }
+  flatten(parse_json(read_text_file(path), path, kMaxDepth), "", path, config);
   return config;
 }
 
@@ -463,6 +468,8 @@ void Options::add_config_options() {
                 "print the effective configuration as YAML and end")
       ->group(impl_->current_group);
 }
+
+void Options::ignore(const std::string& key) { impl_->ignored.insert(key); }
 
 void Options::expand_yaml(const std::string& key, const std::string& prefix) {
   impl_->expand_key = key;

@@ -52,6 +52,9 @@ class Options {
   // --config, --set and --print-config.
   void add_config_options();
 
+  // A configuration may hold this key for other programs; here it says nothing.
+  void ignore(const std::string& key);
+
   // A value of `key` that names a YAML stands for that file's keys under `prefix`; its own `key` is
   // what counts then, relative to the file. Of a list the first is expanded.
   void expand_yaml(const std::string& key, const std::string& prefix);
