@@ -4,6 +4,7 @@
 
 #include "fer/core/png.h"
 #include "fer/core/text.h"
+#include "fer/data/synthetic.h"
 #include "support/program.h"
 #include "support/real_data.h"
 
@@ -106,8 +107,31 @@ TEST_CASE(
   CHECK(gone.err.empty());
 }
 
+#if FER_HAVE_PREDICT
+TEST_CASE("fer-data audit --faces looks with a detector, and does not take stripes for one") {
+  const TemporaryFolder scratch;
+  Image stripes(48, 48, 1, 40);
+  for (int y = 0; y < 48; ++y) {
+    if (y / 4 % 2 == 1) std::fill_n(stripes.pixels.begin() + 48 * y, 48, std::uint8_t{220});
+  }
+  for (const std::string name : {"a/1.png", "a/2.png", "b/1.png", "b/2.png"}) {
+    std::filesystem::create_directories((scratch / name).parent_path());
+    write_png(scratch / name, synthetic_face("happy", 1, name[0] * 10u + name[2]));
+  }
+  write_png(scratch / "b/stripes.png", stripes);
+  const auto result = fer_data("audit . --faces --format json", scratch);
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const auto faceless = nlohmann::json::parse(result.out)["faceless"];
+  REQUIRE(faceless.size() == 1);
+  CHECK_THAT(faceless[0]["origin"].get<std::string>(), Catch::EndsWith("stripes.png"));
+}
+#endif
+
 TEST_CASE("fer-data says in one line what is wrong with a command") {
   const TemporaryFolder scratch;
+  write_text(scratch / "circle.yaml", "x: &a\n  b: *a\n");
+  write_text(scratch / "deep.json", std::string(100'000, '[') + std::string(100'000, ']'));
   struct Case {
     std::string args, says;
   };
@@ -119,6 +143,8 @@ TEST_CASE("fer-data says in one line what is wrong with a command") {
                                          {"sheet synthetic:60 --columns 0", "--columns 0"},
                                          {"sheet synthetic:60 --split tset", "tset"},
                                          {"synth x --count -5", "-5"},
+                                         {"info --config circle.yaml", "circle.yaml: nested"},
+                                         {"info --config deep.json", "deep.json: nested"},
                                          {"info synthetic:60 --faces", "--faces"}}) {
     INFO("fer-data " << c.args);
     const auto result = fer_data(c.args, scratch);

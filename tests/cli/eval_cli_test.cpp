@@ -2,7 +2,6 @@
 #if FER_HAVE_EVAL
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "fer/core/png.h"
@@ -13,6 +12,7 @@
 #include "support/op_cases.h"
 #include "support/program.h"
 #include "support/real_data.h"
+#include "support/skip.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -125,7 +125,7 @@ TEST_CASE("fer-eval --calibrate stores temperature and threshold, and changes no
 }
 
 TEST_CASE("fer-eval warns where it splits the data otherwise than the training did") {
-  if (!png_available()) return;
+  if (!png_available()) return skip("built without libpng");
   const TemporaryFolder scratch;
   const auto path = scratch / "m.safetensors";
   write_model(path, {"happy", "sad"});
@@ -315,7 +315,7 @@ TEST_CASE("the shipped model gives its stored figures") {
                       " --split val --engine onednn --no-save --resamples 1 --format json",
                   scratch.path());
     if (result.err.find("engine 'onednn'") != std::string::npos) {
-      std::cout << "SKIPPED: built without oneDNN\n";
+      skip("built without oneDNN");
       return;
     }
     INFO(result.err);

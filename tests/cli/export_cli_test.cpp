@@ -1,5 +1,6 @@
 // fer-export as its users run it, with a small untrained network.
 #if FER_HAVE_EXPORT
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "fer/core/text.h"
@@ -143,6 +144,30 @@ TEST_CASE("fer-export stores weights in half precision without changing an answe
   CHECK(std::stod(words[4]) < 0.005);
 }
 
+#if FER_HAVE_TRAIN
+TEST_CASE("fer-export --verify ends with 3 when a format costs too much, and without it says so") {
+  const TemporaryFolder scratch;
+  REQUIRE(run_shell(std::string(FER_BIN_DIR) +
+                        "/fer-train --arch compact --stages 8 16 --blocks 1 --input-size 24 --data "
+                        "synthetic:600 --epochs 6 --batch-size 16",
+                    scratch.path())
+              .exit_code == 0);
+  Checkpoint checkpoint = load_checkpoint(scratch / "runs/train/exp/weights/best.safetensors");
+  // Half precision has steps of 16 here: the first label becomes larger by that, the others do not.
+  auto bias = checkpoint.weights.at("head_six.bias").floats();
+  std::ranges::fill(bias, 30'007.9f);
+  bias[0] = 30'008.1f;
+  save_checkpoint(scratch / "m.safetensors", checkpoint);
+  const std::string command =
+      kExport + " m.safetensors --format f16 --data synthetic:600 --split test";
+  const auto told = run_shell(command, scratch.path());
+  INFO(told.err << told.out);
+  CHECK(told.exit_code == 0);
+  CHECK_THAT(told.err, Catch::Contains("f16 costs"));
+  CHECK(run_shell(command + " --verify", scratch.path()).exit_code == 3);
+}
+#endif
+
 TEST_CASE("fer-export says in one line what is wrong with a command") {
   const TemporaryFolder scratch;
   write_six(scratch / "m.safetensors");
@@ -156,6 +181,22 @@ TEST_CASE("fer-export says in one line what is wrong with a command") {
   fails(" m.safetensors --format onx", "did you mean 'onnx'?");
   fails(" m.safetensors --opset 8", "opset 8: expected 9 to 17");
   fails(" m.safetensors --format int8", "needs --data");
+  fails(" m.safetensors --format bf16 --verify", "--verify of bf16 needs --data");
   fails(" none.safetensors", "none.safetensors");
+}
+
+TEST_CASE("fer-export measures a head of FER+ on pictures that have no votes") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors", {{8}, "ferplus", *label_preset("ferplus"), 1.0f});
+  const auto result =
+      run_shell(kExport + " m.safetensors --format f16 --data synthetic:300 --labels ferplus",
+                scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(std::stod(row(result.out, "f16").at(3)) >= 0);
+  const auto other = run_shell(
+      kExport + " m.safetensors --format f16 --data synthetic:300 --labels \"\"", scratch.path());
+  CHECK(other.exit_code == 2);
+  CHECK_THAT(other.err, Catch::Contains("name by --labels those that data and model both have"));
 }
 #endif

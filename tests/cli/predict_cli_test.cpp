@@ -54,6 +54,17 @@ TEST_CASE("fer-predict answers image by image in the order of the command line")
   }
 }
 
+TEST_CASE("fer-predict refuses a picture of more pixels than --max-megapixels") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "large.png", Image(1001, 1000, 1, 90));
+  const std::string command = kPredict + " -m m.safetensors --crops large.png --max-megapixels ";
+  CHECK(run_shell(command + "2", scratch.path()).exit_code == 0);
+  const auto refused = run_shell(command + "1", scratch.path());
+  CHECK(refused.exit_code == 2);
+  CHECK_THAT(refused.out, Catch::Contains("large.png") && Catch::Contains("1001"));
+}
+
 TEST_CASE(
     "fer-predict reports broken files in their place and says by its exit code how many there "
     "were") {

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <iostream>
 #include <sstream>
 
 #include "fer/core/text.h"
 #include "fer/model/checkpoint.h"
 #include "support/program.h"
+#include "support/skip.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -149,7 +149,8 @@ TEST_CASE(
     const std::string name = "stopped-" + signal;
     const auto stopped = run_shell(
         kTrain + args + " --name " + name + " & pid=$!; until grep -q '^1,' runs/train/" + name +
-            "/results.csv 2>/dev/null; do sleep .05; done; kill -" + signal + " $pid; wait $pid",
+            "/results.csv 2>/dev/null || ! kill -0 $pid; do sleep .05; done; kill -" + signal +
+            " $pid; wait $pid",
         scratch.path());
     INFO(stopped.err);
     CHECK(stopped.exit_code == (signal == "INT" ? 130 : 137));
@@ -187,8 +188,8 @@ TEST_CASE("a net learns from teachers, and a run that they teach resumes to the 
 
   const auto stopped = run_shell(
       taught +
-          " --name parts & pid=$!; until grep -q '^1,' runs/train/parts/results.csv 2>/dev/null; "
-          "do sleep .05; done; kill -INT $pid; wait $pid",
+          " --name parts & pid=$!; until grep -q '^1,' runs/train/parts/results.csv 2>/dev/null || "
+          "! kill -0 $pid; do sleep .05; done; kill -INT $pid; wait $pid",
       scratch.path());
   REQUIRE(stopped.exit_code == 130);
   REQUIRE(run_shell(kTrain + " --resume", scratch.path()).exit_code == 0);
@@ -366,7 +367,7 @@ TEST_CASE("a full disk or a read-only folder is exit code 1, and what was there 
   const auto disk = scratch / "disk";
   std::filesystem::create_directories(disk);
   if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=600k") != 0) {
-    std::cout << "SKIPPED: mounting a small tmpfs needs root\n";
+    skip("mounting a small tmpfs needs root");
     return;
   }
   const auto full =

@@ -7,9 +7,9 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <iostream>
 
 #include "fer/core/error.h"
+#include "support/skip.h"
 #include "support/temp_folder.h"
 
 using namespace fer;
@@ -102,7 +102,7 @@ TEST_CASE("a new file has the permissions of the umask, not those of a private t
 TEST_CASE("a full disk and a read-only one leave the old file and nothing else") {
   const test::TempFolder folder;
   if (::mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=64k") != 0) {
-    std::cout << "SKIPPED: mounting a small file system needs root\n";
+    test::skip("mounting a small file system needs root");
     return;
   }
   const fs::path path = folder / "weights";

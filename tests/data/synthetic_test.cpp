@@ -147,4 +147,8 @@ TEST_CASE("expressions cannot be told by a linear look at the pixels") {
   WARN(format("linear probe on unseen faces: %.3f", easy));
   CHECK(easy < 0.60);
   CHECK(easy > 0.25);  // it does learn: one in six would be .167
+  const double hard = linear_probe(SyntheticPreset::kHard);
+  WARN(format("the same on hard ones: %.3f", hard));
+  CHECK(hard < easy - 0.05);
+  CHECK(hard > 0.2);
 }

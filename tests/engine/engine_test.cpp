@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <iostream>
 
 #include "fer/core/data_file.h"
 #include "fer/core/error.h"
@@ -11,6 +10,7 @@
 #include "fer/model/find_model.h"
 #include "fer/model/reference.h"
 #include "support/op_cases.h"
+#include "support/skip.h"
 #if FER_HAVE_ALL_ENGINES
 #include "all_engines.h"
 #endif
@@ -145,7 +145,7 @@ TEST_CASE("every engine gives libtorch's probabilities, whatever network, size a
 TEST_CASE("every engine gives libtorch's probabilities with the shipped model") {
   const auto model = find_data_file(kShippedModel);
   if (model.empty()) {
-    std::cout << "SKIPPED: models/" << kShippedModel << " is not there\n";
+    test::skip(std::string("models/") + kShippedModel + " is not there");
     return;
   }
   const Checkpoint checkpoint = load_checkpoint(model);

@@ -3,13 +3,13 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
-#include <iostream>
 #include <limits>
 
 #include "fer/core/file.h"
 #include "fer/core/log.h"
 #include "fer/core/png.h"
 #include "fer/core/text.h"
+#include "support/skip.h"
 #include "support/temp_folder.h"
 
 using namespace fer;
@@ -27,7 +27,7 @@ std::vector<CurvePoint> curves(int epochs) {
 
 bool can_draw() {
   if (gnuplot_available()) return true;
-  std::cout << "SKIPPED: gnuplot is not installed\n";
+  test::skip("gnuplot is not installed");
   return false;
 }
 

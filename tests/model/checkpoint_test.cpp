@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
 
 #include "fer/core/error.h"
 #include "fer/model/architectures.h"
 #include "fer/model/reference.h"
 #include "support/op_cases.h"
+#include "support/skip.h"
 #include "support/temp_folder.h"
 
 using namespace fer;
@@ -111,6 +112,35 @@ TEST_CASE("an inconsistent checkpoint is not written") {
   CHECK(!std::filesystem::exists(folder / "x"));
 }
 
+TEST_CASE("weights that are no finite numbers, or no variances, are neither written nor read") {
+  const test::TempFolder folder;
+  const auto path = folder / "m.safetensors";
+  Checkpoint bad = small_checkpoint();
+  const auto name_of = [&](const std::string& ending) {
+    for (const auto& [name, tensor] : bad.weights) {
+      if (name.ends_with(ending)) return name;
+    }
+    throw std::logic_error("no weight " + ending);
+  };
+  const auto refused = [&](const std::string& name, float value, DType dtype,
+                           const std::string& message) {
+    bad = small_checkpoint();
+    bad.weights.at(name).floats()[1] = value;
+    CHECK_THROWS_WITH(save_checkpoint(path, bad, dtype),
+                      Contains(path.string()) && Contains(name) && Contains(message));
+    CHECK_FALSE(std::filesystem::exists(path));
+  };
+  refused("head_expression.bias", std::nanf(""), DType::kF32, "no number");
+  refused("head_expression.weight", 65520.0f, DType::kF16, "inf as F16");
+  refused(name_of(".running_var"), -0.5f, DType::kF32, "no variance");
+
+  save_checkpoint(path, small_checkpoint());
+  SafetensorsFile file = read_safetensors(path);
+  file.tensors.at("head_expression.bias").floats()[2] = std::nanf("");
+  write_safetensors(path, file);
+  CHECK_THAT(refusal(path), Contains("head_expression.bias") && Contains("nan as F32"));
+}
+
 TEST_CASE("checkpoints that are cut, foreign, of another version or inconsistent are refused") {
   const test::TempFolder folder;
   const auto path = folder / "m.safetensors";
@@ -189,7 +219,7 @@ TEST_CASE("the checkpoint of version 1 loads for good and answers as it did") {
 
 TEST_CASE("a checkpoint is readable with a few lines of Python") {
   if (std::system("command -v python3 > /dev/null") != 0) {
-    std::cout << "SKIPPED: there is no python3\n";
+    test::skip("there is no python3");
     return;
   }
   const test::TempFolder folder;

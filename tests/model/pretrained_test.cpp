@@ -304,6 +304,14 @@ TEST_CASE("a file is known by its first bytes, and a pickle is told how to becom
   CHECK(identify_weights(folder / "a.h5") == WeightFile::kHdf5);
   write_text(folder / "a.pth", "PK\x03\x04 and so on");
   CHECK_THROWS_WITH(identify_weights(folder / "a.pth"), Contains("safetensors"));
+  write_text(folder / "a.pkl", "\x80\x02}q\x01 and so on");
+  CHECK_THROWS_WITH(identify_weights(folder / "a.pkl"), Contains("pickle"));
+  // The length of this one's header, 640, has the bytes of a pickle.
+  std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  header.resize(640, ' ');
+  write_text(folder / "a.safetensors",
+             std::string("\x80\x02\0\0\0\0\0\0", 8) + header + std::string(4, '\0'));
+  CHECK(identify_weights(folder / "a.safetensors") == WeightFile::kSafetensors);
   write_text(folder / "short", "abc");
   CHECK_THROWS_WITH(identify_weights(folder / "short"), Contains("short"));
   write_text(folder / "text", "neither this nor that");

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <numbers>
 
 #include "fer/core/random.h"
 #include "fer/nn/augment.h"
@@ -38,6 +40,30 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 const std::vector<std::int64_t> kIndices = {4, 9, 2};
+
+// Twenty draws of the picture, [48, 48] tones of 0 to 255 each.
+std::vector<at::Tensor> drawn(const AugmentOptions& options, const ModelSpec& spec,
+                              const at::Tensor& image) {
+  std::vector<at::Tensor> pictures;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    const std::vector<std::int64_t> index = {i};
+    const auto batch = augment(image, index, options, spec, 3, 0);
+    pictures.push_back((batch[0][0] * spec.std[0] + spec.mean[0]) * 255.0);
+  }
+  return pictures;
+}
+
+double tone(const at::Tensor& picture, int y, int x) { return picture[y][x].item<double>(); }
+
+// Of a picture whose tones are a plane: tones a pixel, and where they rise.
+struct Slope {
+  double length, degrees;
+};
+Slope slope(const at::Tensor& picture) {
+  const double x = (tone(picture, 24, 28) - tone(picture, 24, 20)) / 8;
+  const double y = (tone(picture, 28, 24) - tone(picture, 20, 24)) / 8;
+  return {std::hypot(x, y), std::atan2(y, x) * 180 / std::numbers::pi};
+}
 
 }  // namespace
 
@@ -132,18 +158,92 @@ TEST_CASE("a sample's picture depends on seed, epoch and its own number, not on 
   CHECK(largest_difference(batch, augment(images, kIndices, options, spec, 6, 7)) > 0.1);
 }
 
-TEST_CASE("a shift moves the picture by its share of the side") {
+TEST_CASE("a shift moves the picture, at most by its share of the side, every way") {
   const auto spec = spec_of(48, 48);
   auto options = nothing();
   options.shift = 0.25;
-  const auto plain = plain_batch(gradient_images(1, 48), spec);
-  // Slope 4 a pixel along x and 2 along y, so the middle's change tells how far the picture went.
-  for (std::int64_t i = 0; i < 20; ++i) {
-    const std::vector<std::int64_t> index = {i};
-    const auto moved = augment(gradient_images(1, 48), index, options, spec, 3, 0);
-    const double change = (moved - plain)[0][0][24][24].item<double>() * spec.std[0] * 255.0;
-    CHECK(std::abs(change) <= 12 * 4 + 12 * 2 + 1);
+  const auto pictures = drawn(options, spec, gradient_images(1, 48, 2));
+  // Slope 2 a pixel along x and 1 along y, so the middle's change tells how far the picture went.
+  const double plain = 24 * 2 + 24;
+  double least = 0, most = 0;
+  for (const auto& picture : pictures) {
+    const double change = tone(picture, 24, 24) - plain;
+    CHECK(std::abs(change) <= 12 * 2 + 12 + 0.1);
+    least = std::min(least, change);
+    most = std::max(most, change);
+    CHECK(slope(picture).length == Approx(std::sqrt(5)).epsilon(1e-3));
   }
+  CHECK(least < -12);
+  CHECK(most > 12);
+}
+
+TEST_CASE("a rotation turns the picture about its middle, at most by its degrees, both ways") {
+  const auto spec = spec_of(48, 48);
+  auto options = nothing();
+  options.rotation = 30;
+  double least = 0, most = 0;
+  for (const auto& picture : drawn(options, spec, gradient_images(1, 48, 2))) {
+    const Slope found = slope(picture);
+    CHECK(found.length == Approx(std::sqrt(5)).epsilon(1e-3));
+    const double turned = found.degrees - std::atan2(1, 2) * 180 / std::numbers::pi;
+    CHECK(std::abs(turned) <= 30.1);
+    least = std::min(least, turned);
+    most = std::max(most, turned);
+    const double middle = (tone(picture, 23, 23) + tone(picture, 24, 24)) / 2;
+    CHECK(middle == Approx(23.5 * 3).epsilon(1e-3));
+  }
+  CHECK(least < -15);
+  CHECK(most > 15);
+}
+
+TEST_CASE("a zoom scales the picture, at most by its share, both ways") {
+  const auto spec = spec_of(48, 48);
+  auto options = nothing();
+  options.zoom = 0.2;
+  double least = 1, most = 1;
+  for (const auto& picture : drawn(options, spec, gradient_images(1, 48, 2))) {
+    const Slope found = slope(picture);
+    CHECK(found.degrees == Approx(std::atan2(1, 2) * 180 / std::numbers::pi).epsilon(1e-3));
+    const double scale = std::sqrt(5) / found.length;  // twice as large: half as steep
+    CHECK(scale >= 0.799);
+    CHECK(scale <= 1.201);
+    least = std::min(least, scale);
+    most = std::max(most, scale);
+  }
+  CHECK(least < 0.9);
+  CHECK(most > 1.1);
+}
+
+TEST_CASE("brightness adds to all tones alike, and contrast spreads them about their mean") {
+  const auto spec = spec_of(48, 48);
+  auto images = at::full({1, 1, 48, 48}, 100, at::kByte);
+  images.slice(3, 24).fill_(150);
+  auto options = nothing();
+  options.brightness = 0.2;
+  double least = 0, most = 0;
+  for (const auto& picture : drawn(options, spec, images)) {
+    const double added = tone(picture, 20, 10) - 100;
+    CHECK(std::abs(added) <= 0.2 * 255 + 0.01);
+    CHECK(tone(picture, 20, 40) - 150 == Approx(added).margin(0.01));
+    least = std::min(least, added);
+    most = std::max(most, added);
+  }
+  CHECK(least < -25);
+  CHECK(most > 25);
+
+  options = nothing();
+  options.contrast = 0.4;
+  least = most = 1;
+  for (const auto& picture : drawn(options, spec, images)) {
+    const double factor = (tone(picture, 20, 40) - tone(picture, 20, 10)) / 50;
+    CHECK(factor >= 0.599);
+    CHECK(factor <= 1.401);
+    CHECK(tone(picture, 20, 40) + tone(picture, 20, 10) == Approx(250).margin(0.02));
+    least = std::min(least, factor);
+    most = std::max(most, factor);
+  }
+  CHECK(least < 0.8);
+  CHECK(most > 1.2);
 }
 
 TEST_CASE("erasing covers at most its share and puts one gray there") {
@@ -152,12 +252,14 @@ TEST_CASE("erasing covers at most its share and puts one gray there") {
   options.erasing = 1.0;
   options.erasing_area = 0.2;
   const auto images = gradient_images(3, 48);
-  const auto changed =
-      (augment(images, kIndices, options, spec, 2, 0) - plain_batch(images, spec)).abs() > 1e-3;
+  const auto pictures = augment(images, kIndices, options, spec, 2, 0);
+  const auto changed = (pictures - plain_batch(images, spec)).abs() > 1e-3;
   for (int i = 0; i < 3; ++i) {
     const double share = changed[i].to(at::kFloat).mean().item<double>();
     CHECK(share > 0.01);
     CHECK(share < 0.24);
+    const auto grays = pictures[i].masked_select(changed[i]);
+    CHECK((grays.max() - grays.min()).item<double>() == 0);
   }
 }
 

@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <opencv2/dnn.hpp>
 
@@ -14,6 +13,7 @@
 #include "fer/onnx/export.h"
 #include "support/op_cases.h"
 #include "support/program.h"
+#include "support/skip.h"
 
 using namespace fer;
 
@@ -153,7 +153,7 @@ TEST_CASE("what cannot be exported or is no ONNX is refused") {
 TEST_CASE("ONNX Runtime answers as the reference does, whatever the batch") {
   const char* runtime = std::getenv("FER_ONNXRUNTIME");
   if (runtime == nullptr || *runtime == '\0') {
-    std::cout << "SKIPPED: FER_ONNXRUNTIME does not name a folder with onnxruntime-node\n";
+    test::skip("FER_ONNXRUNTIME does not name a folder with onnxruntime-node");
     return;
   }
   const TemporaryFolder scratch;

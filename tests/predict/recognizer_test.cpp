@@ -8,6 +8,7 @@
 #include "fer/vision/recognizer.h"
 #include "support/real_data.h"
 #include "support/sample_photos.h"
+#include "support/skip.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -19,7 +20,7 @@ std::filesystem::path default_model() {
   try {
     return find_model();
   } catch (const Error& error) {
-    std::cout << "SKIPPED: " << error.what() << '\n';
+    skip(error.what());
     return {};
   }
 }
@@ -51,7 +52,7 @@ TEST_CASE("what a person plainly sees on the sample photos is what the shipped m
 TEST_CASE("the shipped model is small, stored in half precision, and answers with the six") {
   const auto model = find_data_file(kShippedModel);
   if (model.empty()) {
-    std::cout << "SKIPPED: models/" << kShippedModel << " is not there\n";
+    skip(std::string("models/") + kShippedModel + " is not there");
     return;
   }
   CHECK(std::filesystem::file_size(model) <= 8'500'000);

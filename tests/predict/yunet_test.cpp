@@ -7,6 +7,7 @@
 #include "fer/vision/face_detector.h"
 #include "support/real_data.h"
 #include "support/sample_photos.h"
+#include "support/skip.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -46,7 +47,7 @@ TEST_CASE("YuNet finds the same faces on oneDNN as on OpenCV, at any size of its
   const auto yunet = real_data("face_detection_yunet_2022mar.onnx");
   if (yunet.empty() || sample_photos().empty()) return;
   if (!onednn()) {
-    std::cout << "SKIPPED: built without oneDNN\n";
+    skip("built without oneDNN");
     return;
   }
   for (const int size : {320, 500}) {

@@ -6,8 +6,8 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <string>
+#include "support/skip.h"
 
 namespace fer::test {
 
@@ -19,7 +19,7 @@ inline std::filesystem::path file_in(const char* variable, const std::string& na
     const auto path = std::filesystem::path(folder) / name;
     if (std::filesystem::exists(path)) return path;
   }
-  std::cout << "SKIPPED: " << name << " is not in " << variable << '\n';
+  skip(name + " is not in " + variable);
   return {};
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdlib>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "fer/core/file.h"
 #include "fer/vision/frame_source.h"
 #include "fer/vision/image_io.h"
+#include "support/skip.h"
 
 namespace fer::test {
 
@@ -35,7 +35,10 @@ inline const std::vector<SamplePhoto>& sample_photos() {
         read_text_file(std::string(FER_SOURCE_DIR) + "/tests/vision/samples.json"));
     for (const auto& entry : list) {
       const std::string file = std::string(folder) + "/" + entry.at("file").get<std::string>();
-      if (!std::filesystem::exists(file)) continue;
+      if (!std::filesystem::exists(file)) {
+        skip(file + " is not there; going on with the other samples");
+        continue;
+      }
       SamplePhoto photo;
       photo.name = entry.at("file").get<std::string>();
       if (entry.contains("frame")) {
@@ -57,7 +60,7 @@ inline const std::vector<SamplePhoto>& sample_photos() {
     }
     return found;
   }();
-  if (photos.empty()) std::cout << "SKIPPED: FER_SAMPLES names no folder with the sample photos\n";
+  if (photos.empty()) skip("FER_SAMPLES names no folder with the sample photos");
   return photos;
 }
 

@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
-
 #include <fstream>
 
 #include "fer/core/error.h"
@@ -186,6 +186,31 @@ TEST_CASE("the weight average holds averaged batch-norm statistics, not the last
   const auto name = "stem.bn.running_var";
   REQUIRE(a.checkpoint().weights.contains(name));
   CHECK((a.checkpoint().weights.at(name).bytes != b.checkpoint().weights.at(name).bytes));
+}
+
+TEST_CASE("the monitored score picks the best epoch: accuracy, macro F1 or the least loss") {
+  const auto data = faces(300);
+  for (const std::string monitor : {"accuracy", "macro_f1", "loss"}) {
+    INFO(monitor);
+    TrainOptions options = quick();
+    options.epochs = 8;
+    options.lr = 0.05;  // so steep that the scores go up and down
+    options.sched = "constant";
+    options.monitor = monitor;
+    Trainer trainer(small_net(data), data, options, {});
+    trainer.initialise();
+    std::vector<double> scores;
+    while (!trainer.finished()) {
+      const Scores val = trainer.run_epoch()->val;
+      scores.push_back(monitor == "loss"       ? -val.loss
+                       : monitor == "macro_f1" ? val.macro_f1
+                                               : val.accuracy);
+    }
+    const auto best = std::ranges::max_element(scores);
+    REQUIRE(std::ranges::minmax(scores).min < *best);
+    CHECK(scores[static_cast<std::size_t>(trainer.best_epoch() - 1)] == *best);
+    CHECK(trainer.best_score() == (monitor == "loss" ? -*best : *best));
+  }
 }
 
 TEST_CASE("early stopping ends the run after its patience") {

@@ -8,6 +8,7 @@
 #include "fer/vision/face_quality.h"
 #include "support.h"
 #include "support/real_data.h"
+#include "support/skip.h"
 #include "support/temp_folder.h"
 
 using namespace fer;
@@ -68,7 +69,7 @@ TEST_CASE("a file that is no model is an error that names it, for both detectors
 
 TEST_CASE("auto takes YuNet from FER_YUNET, and a given cascade as one") {
   if (!std::filesystem::exists(kCascade)) {
-    std::cout << "SKIPPED: opencv-data is not installed\n";
+    skip("opencv-data is not installed");
     return;
   }
   FaceDetectorOptions options;
@@ -87,7 +88,7 @@ TEST_CASE("auto takes YuNet from FER_YUNET, and a given cascade as one") {
 
 TEST_CASE("pictures of any shape without a face have none") {
   if (!std::filesystem::exists(kCascade)) {
-    std::cout << "SKIPPED: opencv-data is not installed\n";
+    skip("opencv-data is not installed");
     return;
   }
   std::vector<FaceDetectorOptions> all = {cascade()};

@@ -12,6 +12,7 @@
 #include "fer/vision/result_writer.h"
 #include "fer/vision/timeline.h"
 #include "support.h"
+#include "support/skip.h"
 #include "support/temp_folder.h"
 
 using namespace fer;
@@ -123,7 +124,7 @@ TEST_CASE("an unknown head is refused with the heads there are") {
 
 TEST_CASE("faces that show too little get no answer, unless a guess is asked for") {
   if (!std::filesystem::exists("/usr/share/opencv4/haarcascades")) {
-    std::cout << "SKIPPED: opencv-data is not installed\n";
+    skip("opencv-data is not installed");
     return;
   }
   // A detector that sees one small and one large face.
