@@ -1,5 +1,8 @@
 #include "fer/live/following_detector.h"
 
+#include <chrono>
+#include <thread>
+
 #include "vision/support.h"
 
 using namespace fer;
@@ -7,13 +10,15 @@ using namespace fer::test;
 
 namespace {
 
-// Knows where the face is; counts how often it was asked.
+// Knows where the face is, after a while; counts how often it was asked.
 class Oracle : public FaceDetector {
  public:
-  Oracle(const Box& truth, int& looks) : truth_(truth), looks_(looks) {}
+  Oracle(const Box& truth, int& looks, std::chrono::milliseconds takes = {})
+      : truth_(truth), looks_(looks), takes_(takes) {}
   std::string name() const override { return "oracle"; }
   std::vector<Face> detect(const Image&) override {
     ++looks_;
+    std::this_thread::sleep_for(takes_);
     Face face;
     face.box = truth_;
     return {face};
@@ -22,6 +27,7 @@ class Oracle : public FaceDetector {
  private:
   const Box& truth_;
   int& looks_;
+  std::chrono::milliseconds takes_;
 };
 
 Image scene(const Box& face) {
@@ -55,6 +61,25 @@ TEST_CASE("between two looks a face is followed to where it moves") {
     truth.y -= 2;
   }
   CHECK(looks == 4);
+}
+
+TEST_CASE("left to itself the detector looks as often as half the time between pictures allows") {
+  const Box truth{200, 150, 80, 100};
+  const auto looks_at = [&](int pictures, std::chrono::milliseconds takes, double frame_time) {
+    int looks = 0;
+    const auto detector = make_following_detector(std::make_unique<Oracle>(truth, looks, takes),
+                                                  {.every = 0, .frame_time = frame_time});
+    for (int i = 0; i < pictures; ++i) REQUIRE(detector->detect(scene(truth)).size() == 1);
+    return looks;
+  };
+  CHECK(looks_at(12, std::chrono::milliseconds(0), 100) == 12);
+  // A look takes five halves of what it may, so that it is due with each third picture, or later
+  // where the machine is slow.
+  const int some = looks_at(12, std::chrono::milliseconds(25), 0.02);
+  CHECK(some <= 4);
+  CHECK(some >= 2);
+  // However slow, a new face waits no longer than ten pictures.
+  CHECK(looks_at(21, std::chrono::milliseconds(25), 0.001) == 3);
 }
 
 TEST_CASE("a face that is no longer there makes the detector look at once") {
