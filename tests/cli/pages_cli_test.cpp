@@ -61,3 +61,25 @@ TEST_CASE("every program's manual page and completion know each flag of its help
     CHECK_THAT(answer.out, Catch::StartsWith("--ver"));
   }
 }
+
+TEST_CASE("the examples of every help are commands that the program takes") {
+  for (const std::string& name : commands()) {
+    const std::string program = std::string(FER_BIN_DIR) + "/";
+    const std::string help = run_shell(program + name + " --help", FER_SOURCE_DIR).out;
+    const auto examples = help.find("\nExamples:\n");
+    REQUIRE(examples != std::string::npos);
+    int tried = 0;
+    for (std::string line : split(help.substr(examples + 1), '\n')) {
+      line = trim(line);
+      if (!line.starts_with(name)) continue;  // a pipe into it
+      line = trim(line.substr(0, std::min(line.find("  "), line.find_first_of("|>#"))));
+      INFO(line);
+      const auto result = run_shell(program + line + " --print-config", FER_SOURCE_DIR);
+      INFO(result.err);
+      CHECK(result.exit_code == 0);
+      CHECK(result.err.empty());
+      ++tried;
+    }
+    CHECK(tried >= 1);
+  }
+}

@@ -282,14 +282,4 @@ TEST_CASE("fer-predict answers by any engine it has, and never loads libtorch") 
   const auto libraries = run_shell("ldd " + kPredict, scratch.path());
   CHECK_THAT(libraries.out, Catch::Contains("libopencv_core") && !Catch::Contains("torch"));
 }
-
-TEST_CASE("fer-predict --help shows commands that can be pasted") {
-  const TemporaryFolder scratch;
-  const auto help = run_shell(kPredict + " --help", scratch.path());
-  CHECK(help.exit_code == 0);
-  for (const char* flag :
-       {"--recursive", "--crops", "--min-face", "--top-k", "--timeline", "--every", "Examples:"}) {
-    CHECK_THAT(help.out, Catch::Contains(flag));
-  }
-}
 #endif

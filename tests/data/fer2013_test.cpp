@@ -177,7 +177,7 @@ TEST_CASE("rows are counted right across the pieces that are read in parallel") 
         "faces.csv row " + std::to_string(rows_before + 1) + ": emotion is '9', expected 0..6");
 }
 
-TEST_CASE("the FER2013 csv is read whole, fast and in little memory") {
+TEST_CASE("the FER2013 csv is read whole and in little memory") {
   const auto path = test::real_data("fer2013.csv");
   if (path.empty()) return;
   std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
