@@ -1,5 +1,7 @@
 #include "eval_options.h"
 
+#include <cmath>
+
 #include "all_engines.h"
 #include "fer/core/error.h"
 #include "fer/core/text.h"
@@ -12,7 +14,7 @@ constexpr const char* kExamples =
     "  fer-eval --model runs/train/exp/weights/best.safetensors --data fer2013.csv --split val\n"
     "  fer-eval --model a.safetensors --model b.safetensors --data fer2013.csv --dedup\n"
     "  fer-eval --model a.safetensors b.safetensors --ensemble --tta flip --data fer2013.csv\n"
-    "  fer-eval --model best.safetensors --data fer2013.csv --calibrate val --split val\n"
+    "  fer-eval --model best.safetensors --data fer2013.csv --calibrate val\n"
     "  fer-eval --model best.safetensors --data faces.csv --slice camera --slice age\n"
     "  fer-eval --model best.safetensors --data fer2013.csv --fail-under 0.7 --format json\n";
 
@@ -28,6 +30,7 @@ void check(EvalFlags& flags) {
     fail_input("--format '" + flags.format + "': expected text or json");
   }
   flags.views = views_from_string(flags.tta);
+  split_from_string(flags.split);
   if (flags.ensemble && flags.models.size() < 2)
     fail_input("--ensemble needs two models or more: --model a --model b");
   if (flags.dedup && split_from_string(flags.split) == Split::kTrain)
@@ -42,7 +45,8 @@ void check(EvalFlags& flags) {
     fail_input(format("--sure %g is not between 0 and 1", flags.sure));
   if (flags.bootstrap.resamples < 1)
     fail_input(format("--resamples %d is not at least 1", flags.bootstrap.resamples));
-  if (!flags.fail_under.empty() && !parse_double(flags.fail_under, flags.bar))
+  if (!flags.fail_under.empty() &&
+      !(parse_double(flags.fail_under, flags.bar) && std::isfinite(flags.bar)))
     fail_input("--fail-under '" + flags.fail_under + "' is not a number");
   metric_value(Metrics{}, flags.fail_metric);
   for (const char* loss : {"nll", "brier", "ece"}) {
@@ -102,6 +106,10 @@ EvalFlags parse_eval_options(int argc, char** argv) {
   options.add_config_options();
   options.parse(argc, argv);
   check(flags);
+  if (options.given("--sure") && flags.calibrate.empty())
+    fail_input("--sure counts with --calibrate alone");
+  if (options.given("--fail-metric") && flags.fail_under.empty())
+    fail_input("--fail-metric counts with --fail-under alone");
   flags.effective_yaml = options.effective_yaml();
   return flags;
 }

@@ -6,7 +6,7 @@
 
 #include "data_options.h"
 #include "engine_options.h"
-#include "fer/eval/metrics.h"
+#include "fer/eval/bootstrap.h"
 #include "fer/model/views.h"
 
 namespace fer::tools {

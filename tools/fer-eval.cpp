@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "all_engines.h"
 #include "eval_options.h"
@@ -59,6 +60,11 @@ std::vector<Model> load_models(const EvalFlags& flags) {
       for (Model& m : models) m.name = m.path;
     }
   }
+  const bool one_head =
+      std::ranges::count(models, models[0].head, &Model::head) == std::ssize(models);
+  for (Model& model : models) {
+    if (!one_head) model.name += " (head " + model.head + ")";
+  }
   return models;
 }
 
@@ -90,7 +96,7 @@ OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
 }
 
 // "55 of 3589 images of test are left out: disgusted 55"
-std::string left_out(const Dataset& part, const std::string& split, TargetKind targets) {
+std::string left_out(const Dataset& part, const std::string& split, bool votes) {
   const LabelList& names = part.heads()[1].labels;
   std::vector<std::int64_t> counts(names.size(), 0);
   std::int64_t total = 0;
@@ -107,9 +113,8 @@ std::string left_out(const Dataset& part, const std::string& split, TargetKind t
   }
   return format("%lld of %lld images of %s are left out: ", static_cast<long long>(total),
                 static_cast<long long>(part.size()), split.c_str()) +
-         (targets == TargetKind::kLabel
-              ? "their label is none of those evaluated (" + join(parts, ", ") + ")."
-              : "their FER+ votes give no " + to_string(targets) + ".");
+         (votes ? "their FER+ votes give none of the labels evaluated."
+                : "their label is none of those evaluated (" + join(parts, ", ") + ").");
 }
 
 std::shared_ptr<const Dataset> scored_part(const EvalFlags& flags, const OpenedDataset& data,
@@ -153,6 +158,7 @@ Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& d
 void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) {
   const auto part = scored_part(flags, data, split_from_string(flags.calibrate));
   ModelSpec& spec = model.checkpoint.spec;
+  check_calibration_labels(spec, model.head, part->heads()[0].labels);
   const Predictions before = answers(flags, model, *part);
   const ModelSpec fitted = calibrated(spec, model.head, before, flags.sure);
   const float old = temperature(spec, model.head), now = temperature(fitted, model.head);
@@ -184,7 +190,11 @@ void add_parts(const EvalFlags& flags, const OpenedDataset& data, const Dataset&
         return std::ranges::count(predictions.labels, label) > 0;
       });
   const auto add_six = [&](const std::string& name, const Predictions& chosen) {
-    if (has_six) e.parts.push_back(score(name, restrict_labels(chosen, six), flags.bootstrap));
+    const bool any = std::ranges::any_of(chosen.truth, [&](int truth) {
+      return std::ranges::count(six, chosen.labels[static_cast<std::size_t>(truth)]) > 0;
+    });
+    if (has_six && any)
+      e.parts.push_back(score(name, restrict_labels(chosen, six), flags.bootstrap));
   };
   add_six("six labels", predictions);
   if (!flags.dedup) return;
@@ -196,6 +206,10 @@ void add_parts(const EvalFlags& flags, const OpenedDataset& data, const Dataset&
   std::vector<std::int64_t> others;
   for (std::int64_t i = 0; i < predictions.size(); ++i) {
     if (!std::ranges::binary_search(twins, i)) others.push_back(i);
+  }
+  if (others.empty()) {
+    e.notes.push_back("Every image of the split also stands in training.");
+    return;
   }
   const Predictions clean = select_rows(predictions, others);
   e.parts.push_back(score(format("without %zu that also stand in training", twins.size()), clean,
@@ -216,6 +230,9 @@ std::vector<std::size_t> slice_columns(const EvalFlags& flags, const Dataset& pa
                  did_you_mean(column, columns));
     }
     positions.push_back(static_cast<std::size_t>(found - columns.begin()));
+    std::set<std::string> values;
+    for (std::int64_t i = 0; i < part.size(); ++i) values.insert(part.value(i, positions.back()));
+    check_slice_groups(column, values.size());
   }
   return positions;
 }
@@ -237,9 +254,11 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
                            const std::vector<Predictions>& answered,
                            const Predictions& predictions) {
   const Model& first = models.front();
+  // The threshold is for the model's own answers: of one net, over all of the head's labels.
+  const ModelSpec& spec = first.checkpoint.spec;
+  const bool own = !flags.ensemble && predictions.labels == labels_of(spec, first.head);
   Evaluation e =
-      evaluate(predictions, flags.ensemble ? 0 : uncertain_below(first.checkpoint.spec, first.head),
-               flags.bootstrap);
+      evaluate(predictions, own ? uncertain_below(spec, first.head) : 0, flags.bootstrap);
   std::vector<std::string> names;
   for (const Model& model : models) names.push_back(model.name);
   e.model = flags.ensemble ? "the mean of " + join(names, ", ") : first.name;
@@ -251,6 +270,11 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   if (flags.views == Views::kTen)
     e.notes.push_back(
         "Each answer is the mean over ten views: five crops and their mirror images.");
+  if (flags.calibrate == flags.split) {
+    e.notes.push_back(
+        "Temperature and threshold were fitted on these very faces: the calibration error and what "
+        "the threshold leaves are no fair test of them.");
+  }
   if (flags.engine.precision != "fp32") {
     e.notes.push_back("Computed in " + flags.engine.precision + ".");
   }
@@ -300,7 +324,8 @@ int evaluate(int argc, char** argv) {
   const auto part = scored_part(flags, data, split);
   slice_columns(flags, *part);  // before anything is computed
   const std::string without =
-      left_out(data.split(split), flags.split, target_kind_from_string(flags.data.targets));
+      left_out(data.split(split), flags.split,
+               target_kind_from_string(flags.data.targets) != TargetKind::kLabel);
   if (!without.empty()) log_warning(without);
 
   if (!flags.calibrate.empty()) calibrate(flags, data, models.front());

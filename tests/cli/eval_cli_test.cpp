@@ -121,7 +121,37 @@ TEST_CASE("fer-eval --calibrate stores temperature and threshold, and changes no
   CHECK(spec == before.spec);
   for (const auto& [name, tensor] : before.weights)
     CHECK(after.weights.at(name).bytes == tensor.bytes);
-  CHECK(eval_json(args, scratch) == fitted);  // whoever reads the file gets the calibrated answers
+  // Whoever reads the file gets the calibrated answers.
+  auto again = eval_json(args, scratch);
+  CHECK_THAT(fitted["notes"].dump(), Catch::Contains("fitted on these very faces"));
+  CHECK(again["notes"].empty());
+  again["notes"] = fitted["notes"];
+  CHECK(again == fitted);
+  // Of ten faces no temperature can be told.
+  const auto few = run_shell(
+      kEval + " -m m.safetensors --data synthetic:100 --calibrate val --no-save", scratch.path());
+  CHECK(few.exit_code == 2);
+  CHECK_THAT(few.err, Catch::Contains("too few to calibrate on"));
+  CHECK(load_checkpoint(path).spec == after.spec);
+}
+TEST_CASE("fer-eval names the heads where it compares models by different ones") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "a.safetensors", *label_preset("six"), 1);
+  write_model(scratch / "b.safetensors", *label_preset("six"), 2);
+  const std::string data = " --data synthetic:120 --split val";
+  CHECK(eval_json("-m b.safetensors -m a.safetensors" + data, scratch)["comparisons"][0]["model"] ==
+        "a");
+  ModelSpec spec = load_checkpoint(scratch / "b.safetensors").spec;
+  MixedHeadSpec mixed;
+  mixed.name = "mood";
+  mixed.labels = *label_preset("six");
+  mixed.parts = {{"face", 1.0f}};
+  spec.mixed_heads = {mixed};
+  spec.default_head = "mood";
+  replace_spec(scratch / "b.safetensors", spec);
+  const auto json = eval_json("-m b.safetensors -m a.safetensors" + data, scratch);
+  CHECK(json["model"] == "b (head mood)");
+  CHECK(json["comparisons"][0]["model"] == "a (head face)");
 }
 
 TEST_CASE("fer-eval warns where it splits the data otherwise than the training did") {
@@ -221,6 +251,23 @@ TEST_CASE("fer-eval scores the six of a larger head, groups of a manifest, and h
   CHECK(alone["metrics"] == json["parts"][0]["metrics"]);
 }
 
+TEST_CASE("fer-eval says it where nothing is left beside the official figures") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors", *label_preset("fer2013"));
+  REQUIRE(run_shell(kData + " synth faces --count 18", scratch.path()).exit_code == 0);
+  std::string manifest = "path,label,split\n";
+  const LabelList six = *label_preset("six");
+  for (const std::string& label : six) {
+    for (const std::string part : {"train", "val", "test"})
+      manifest += "faces/train/" + label + "/00001.png," + label + "," + part + "\n";
+  }
+  write_text(scratch / "m.csv", manifest + "faces/train/sad/00001.png,disgust,train\n");
+  const auto json = eval_json("-m m.safetensors --data m.csv --dedup", scratch);
+  CHECK(json["n"] == 6);
+  CHECK(json["parts"].size() == 1);  // the six
+  CHECK_THAT(json["notes"].dump(), Catch::Contains("Every image of the split also stands"));
+}
+
 TEST_CASE("fer-eval ends with code 3 below the bar that was asked for") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors", *label_preset("six"));
@@ -245,6 +292,13 @@ TEST_CASE("fer-eval says in one line what it cannot evaluate, before it computes
     for (const std::string part : {"train", "val"})
       manifest += "faces/" + part + "/" + label + "/00001.png," + label + "," + part + "\n";
   }
+  std::string many = "path,label,split,id\n";
+  for (int i = 0; i < 60; ++i) {
+    for (const std::string part : {"train", "val", "test"})
+      many += "faces/train/" + six[i % 6] + "/00001.png," + six[i % 6] + "," + part + "," +
+              std::to_string(i) + "\n";
+  }
+  write_text(scratch / "many.csv", many);
   write_text(scratch / "one.csv", manifest + "faces/train/sad/00001.png,sad,test\n");
   struct Case {
     std::string args, says;
@@ -266,6 +320,11 @@ TEST_CASE("fer-eval says in one line what it cannot evaluate, before it computes
            {"-m six.safetensors --calibrate val --labels happy,sad", "in its own labels"},
            {"-m six.safetensors --dedup --split train", "--split val or test"},
            {"-m six.safetensors --fail-metric f1", "macro_f1"},
+           {"-m six.safetensors --fail-metric macro_f1", "with --fail-under alone"},
+           {"-m six.safetensors --fail-under nan", "'nan' is not a number"},
+           {"-m six.safetensors --sure 0.9", "with --calibrate alone"},
+           {"-m six.safetensors --data nowhere.csv --split tset", "tset"},
+           {"-m six.safetensors --data many.csv --slice id", "column 'id' has 60 different values"},
            {"-m six.safetensors --fail-metric ece --fail-under 0.1", "less is better"},
            {"-m six.safetensors --fail-under high", "'high' is not a number"},
            {"-m six.safetensors --format yaml", "text or json"},

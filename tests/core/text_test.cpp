@@ -28,6 +28,17 @@ TEST_CASE("trim, lower and replace do what their names say") {
   CHECK(replace_all("abc", "", "x") == "abc");
 }
 
+TEST_CASE("text for a terminal has no control characters and is as wide as it looks") {
+  CHECK(printable("a\x1b[31mred\n\x7f") == "a?[31mred??");
+  const std::string greeting = "\xd0\xbf\xd1\x80\xd0\xb8";  // three letters, six bytes
+  CHECK(text_width(greeting) == 3);
+  CHECK(cut_text(greeting, 2) == greeting.substr(0, 4));
+  CHECK(cut_text(greeting, 9) == greeting);
+  CHECK(cut_text("abc", 0) == "");
+  CHECK(padded_text(greeting, 5) == greeting + "  ");
+  CHECK(padded_text("too long", 3) == "too long");
+}
+
 TEST_CASE("a CSV field is quoted where it must be") {
   CHECK(csv_field("plain text") == "plain text");
   CHECK(csv_field("a,b") == "\"a,b\"");

@@ -151,4 +151,14 @@ TEST_CASE("a head's spec is calibrated in its own labels, a mixed head by itself
   // All answers are that good, or none.
   CHECK(calibrated(spec, "one", sharp, 0.05).heads[0].uncertain_below == 0);
   CHECK_THROWS_WITH(calibrated(spec, "two", sharp, 0.9), Catch::Contains("x, y"));
+  // Where nothing can be told nothing is changed.
+  const LabelList abc = {"a", "b", "c"};
+  CHECK_THROWS_WITH(calibrated(spec, "one", test::calibrated_predictions(abc, 29, 8), 0.9),
+                    Catch::Contains("29 faces are too few"));
+  const Predictions right = make_predictions(abc, std::vector(40, std::pair(1, 1)));
+  CHECK_THROWS_WITH(calibrated(spec, "one", right, 0.9),
+                    Catch::Contains("all 40 answers are right"));
+  Predictions nearly = right;
+  nearly.add(1, std::vector<float>(3, 1.0f / 3));  // a tie, which is wrong
+  CHECK_THROWS_WITH(calibrated(spec, "one", nearly, 0.9), Catch::Contains("as if there could be"));
 }

@@ -7,6 +7,7 @@
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
+#include "fer/core/random.h"
 #include "fer/core/text.h"
 #include "fer/eval/plot.h"
 #include "fer/eval/report.h"
@@ -80,6 +81,7 @@ TEST_CASE("groups are scored on their own rows, and the widest gap is named") {
   // Two independent shares: 0.3 +- 1.96 sqrt(0.9 * 0.1 / 150 + 0.6 * 0.4 / 150).
   CHECK(table.gap->interval.low == Approx(0.208).margin(0.015));
   CHECK(table.gap->interval.high == Approx(0.392).margin(0.015));
+  CHECK(table.gap->p_value < 0.001);
   groups.pop_back();
   CHECK_THROWS_WITH(slice("place", predictions, groups), Catch::Contains("304 groups for 305"));
   std::vector<std::string> numbers;
@@ -88,6 +90,29 @@ TEST_CASE("groups are scored on their own rows, and the widest gap is named") {
                     Catch::Contains("has 305 different values"));
   const std::vector<std::string> one(305, "all");
   CHECK_FALSE(slice("place", predictions, one, kFew).gap);
+}
+
+TEST_CASE("the best and the worst of many equal groups are told apart from a difference") {
+  // Of two groups the permutation test is the one of two shares; of twenty a wide gap is chance.
+  std::vector<std::pair<int, int>> answers;
+  std::vector<std::string> two, twenty;
+  Rng rng(4);
+  for (int i = 0; i < 1000; ++i) {
+    answers.push_back({0, rng.uniform() < 0.7 ? 0 : 1});
+    two.push_back(i % 2 ? "odd" : "even");
+    twenty.push_back(std::to_string(i % 20));
+  }
+  const Predictions predictions = make_predictions({"a", "b"}, answers);
+  const auto pair = slice("side", predictions, two).gap;
+  REQUIRE(pair);
+  const double p = compute_metrics(predictions).accuracy;
+  const double z = (pair->difference - 0.002) / std::sqrt(p * (1 - p) * (2.0 / 500));  // corrected
+  CHECK(pair->p_value == Approx(std::erfc(z / std::sqrt(2))).margin(0.03));
+  const auto many = slice("day", predictions, twenty).gap;
+  REQUIRE(many);
+  CHECK(many->difference > 0.15);
+  CHECK(many->interval.low > 0);  // by itself it would pass for one
+  CHECK(many->p_value > 0.05);
 }
 
 TEST_CASE("the first words say what matters") {

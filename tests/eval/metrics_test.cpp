@@ -13,6 +13,16 @@
 using namespace fer;
 using test::make_predictions;
 
+namespace {
+
+Interval accuracy_interval(const Predictions& predictions, int resamples = 10'000,
+                           std::uint64_t seed = 0, double level = 0.95) {
+  std::vector<double> values = resampled_accuracy(predictions, {resamples, seed, level});
+  return percentile_interval(values, level);
+}
+
+}  // namespace
+
 TEST_CASE("metrics of a small table equal those worked out by hand") {
   // truth a: a a a b; truth b: b b c; truth c: c a
   const Predictions predictions = make_predictions(
@@ -86,17 +96,6 @@ TEST_CASE("metrics of extreme tables are defined") {
   }
 }
 
-TEST_CASE("predictions in parts give the metrics of the whole") {
-  const Predictions whole = test::sklearn_predictions();
-  Predictions parts[3], merged;
-  for (auto& part : parts) part.labels = whole.labels;
-  for (std::int64_t i = 0; i < whole.size(); ++i)
-    parts[i * 3 / whole.size()].add(whole.truth[i], whole.row(i));
-  for (const auto& part : parts) merged.merge(part);
-  CHECK(merged.truth == whole.truth);
-  CHECK(numbers_of(compute_metrics(merged)) == numbers_of(compute_metrics(whole)));
-}
-
 TEST_CASE("predictions that do not fit are refused") {
   Predictions predictions{{"a", "b"}, {}, {}};
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -105,8 +104,6 @@ TEST_CASE("predictions that do not fit are refused") {
   CHECK_THROWS_AS(predictions.add(0, std::vector<float>{1.0f}), Error);
   CHECK_THROWS_AS(predictions.add(0, std::vector<float>{nan, 0.5f}), Error);
   CHECK(predictions.size() == 0);
-  Predictions other{{"b", "a"}, {}, {}};
-  CHECK_THROWS_WITH(predictions.merge(other), Catch::Contains("a, b and b, a"));
   predictions.truth = {0};
   CHECK_THROWS_AS(compute_metrics(predictions), Error);
   CHECK_THROWS_WITH(metric_value(Metrics(), "macro_fl"),
@@ -125,21 +122,47 @@ TEST_CASE("the bootstrap interval of the accuracy is the binomial one") {
   for (int i = 0; i < 3589; ++i) answers.push_back({i % 2, i < 2512 ? i % 2 : 1 - i % 2});
   const Predictions predictions = make_predictions({"a", "b"}, answers);
   const double p = 2512.0 / 3589, error = std::sqrt(p * (1 - p) / 3589);
-  const Interval interval = bootstrap_accuracy(predictions);
+  const Interval interval = accuracy_interval(predictions);
   CHECK(interval.low == Approx(p - 1.96 * error).margin(0.0006));
   CHECK(interval.high == Approx(p + 1.96 * error).margin(0.0006));
-  const Interval wide = bootstrap_accuracy(predictions, 10'000, 0, 0.99);
+  const Interval wide = accuracy_interval(predictions, 10'000, 0, 0.99);
   CHECK(wide.low == Approx(p - 2.576 * error).margin(0.001));
-  const Interval all = bootstrap_accuracy(make_predictions({"a", "b"}, {{0, 0}, {1, 1}}), 100);
-  CHECK(all.low == 1);
-  CHECK(all.high == 1);
+}
+
+TEST_CASE("where all or none are right the interval is the exact binomial one") {
+  // Of class a 3 of 3 are found, of b 4 of 5; c is answered twice and occurs never.
+  const Predictions predictions =
+      make_predictions({"a", "b", "c", "d"},
+                       {{0, 0}, {0, 0}, {0, 0}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 2}, {3, 2}});
+  const MetricIntervals all = bootstrap_metrics(predictions);
+  const auto& low = all.low.classes;
+  const auto& high = all.high.classes;
+  const double of_three = std::pow(0.025, 1.0 / 3);  // .292: Clopper and Pearson's table
+  CHECK(low[0].recall == Approx(of_three));
+  CHECK(high[0].recall == 1);
+  CHECK(low[0].precision == Approx(of_three));
+  CHECK(low[0].f1 == Approx(of_three));
+  CHECK(high[0].f1 == 1);
+  CHECK(low[1].recall > 0);
+  CHECK(low[1].recall < 0.8);
+  CHECK(low[1].precision == Approx(std::pow(0.025, 1.0 / 4)));
+  CHECK(low[2].precision == 0);
+  CHECK(high[2].precision == Approx(1 - std::pow(0.025, 1.0 / 2)));
+  CHECK(high[2].recall == 0);  // nothing to find
+  CHECK(low[3].recall == 0);
+  CHECK(high[3].recall == Approx(0.975));
+
+  const MetricIntervals perfect =
+      bootstrap_metrics(make_predictions({"a", "b"}, {{0, 0}, {1, 1}}), {.resamples = 100});
+  CHECK(perfect.low.accuracy == Approx(std::sqrt(0.025)));
+  CHECK(perfect.high.accuracy == 1);
 }
 
 TEST_CASE("intervals are decided by the seed alone, not by the number of threads") {
   const Predictions predictions = test::sklearn_predictions();
   const auto bounds = [&](const char* threads, std::uint64_t seed) {
     ::setenv("OMP_NUM_THREADS", threads, 1);
-    const Interval interval = bootstrap_accuracy(predictions, 500, seed);
+    const Interval interval = accuracy_interval(predictions, 500, seed);
     ::unsetenv("OMP_NUM_THREADS");
     return std::pair(interval.low, interval.high);
   };
@@ -152,7 +175,7 @@ TEST_CASE(
   const Predictions predictions = test::calibrated_predictions({"a", "b", "c", "d"}, 2000, 3);
   const Metrics m = compute_metrics(predictions);
   const MetricIntervals all = bootstrap_metrics(predictions, {.resamples = 2000});
-  const Interval accuracy = bootstrap_accuracy(predictions, 2000);
+  const Interval accuracy = accuracy_interval(predictions, 2000);
   CHECK(all.low.accuracy == Approx(accuracy.low));
   CHECK(all.high.accuracy == Approx(accuracy.high));
   for (const std::string& name : metric_names()) {
@@ -181,7 +204,7 @@ TEST_CASE("about 95 of 100 intervals hold the true accuracy") {
   for (int t = 0; t < trials; ++t) {
     std::vector<std::pair<int, int>> answers;
     for (int i = 0; i < n; ++i) answers.push_back({0, rng.uniform() < 0.7 ? 0 : 1});
-    const Interval interval = bootstrap_accuracy(make_predictions({"a", "b"}, answers), 500, t);
+    const Interval interval = accuracy_interval(make_predictions({"a", "b"}, answers), 500, t);
     held += interval.low <= 0.7 && 0.7 <= interval.high;
   }
   CHECK(held >= 300 * 0.91);
@@ -192,7 +215,7 @@ TEST_CASE("ten thousand resamples of 3,589 predictions take well under a second"
   const Predictions predictions = test::calibrated_predictions(*label_preset("fer2013"), 3589, 1);
   // Processor time of all threads: a busy machine does not matter.
   const std::clock_t start = std::clock();
-  bootstrap_accuracy(predictions);
+  accuracy_interval(predictions);
   const std::clock_t middle = std::clock();
   bootstrap_metrics(predictions);
   const std::clock_t end = std::clock();
@@ -208,7 +231,7 @@ TEST_CASE("ten thousand resamples of 3,589 predictions take well under a second"
 
 TEST_CASE("resampling that makes no sense is refused") {
   const Predictions predictions = make_predictions({"a", "b"}, {{0, 0}, {1, 0}});
-  CHECK_THROWS_AS(bootstrap_accuracy(predictions, 0), Error);
-  CHECK_THROWS_AS(bootstrap_accuracy(predictions, 10, 0, 1.0), Error);
-  CHECK_THROWS_AS(bootstrap_accuracy(Predictions{{"a"}, {}, {}}), Error);
+  CHECK_THROWS_AS(accuracy_interval(predictions, 0), Error);
+  CHECK_THROWS_AS(accuracy_interval(predictions, 10, 0, 1.0), Error);
+  CHECK_THROWS_AS(accuracy_interval(Predictions{{"a"}, {}, {}}), Error);
 }

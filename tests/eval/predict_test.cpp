@@ -34,9 +34,9 @@ class PixelReader : public Classifier {
   ModelSpec spec_;
 };
 
-OpenedDataset faces(const std::string& labels) {
+OpenedDataset faces(const std::string& labels, const std::string& path = "synthetic:60") {
   DatasetOptions options;
-  options.path = "synthetic:60";
+  options.path = path;
   options.heads = {{"face", labels, TargetKind::kLabel}, {"every label", "auto"}};
   return open_dataset(options);
 }
@@ -80,7 +80,7 @@ TEST_CASE("a label that the model has not, and a sample without one, are refused
 }
 
 TEST_CASE("a calibrated spec makes every classifier answer with the fitted temperature") {
-  const auto data = labelled(faces("happy,sad,angry").train);
+  const auto data = labelled(faces("happy,sad,angry", "synthetic:150").train);
   const LabelList labels = {"happy", "sad", "angry"};
   PixelReader net(labels, 0.2f);
   const Predictions before = predict(net, *data, {"face"});

@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 
 namespace fer {
@@ -68,6 +69,36 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   return '"' + replace_all(text, "\"", "\"\"") + '"';
+}
+
+namespace {
+
+bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+}  // namespace
+
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text;
+}
+
+std::size_t text_width(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, std::not_fn(continues_character)));
+}
+
+std::string cut_text(std::string_view text, std::size_t width) {
+  std::size_t end = 0;
+  for (std::size_t characters = 0; end < text.size(); ++end) {
+    if (!continues_character(text[end]) && ++characters > width) break;
+  }
+  return std::string(text.substr(0, end));
+}
+
+std::string padded_text(std::string text, std::size_t width) {
+  const std::size_t characters = text_width(text);
+  return printable(std::move(text)) + std::string(width - std::min(width, characters), ' ');
 }
 
 std::string html_escape(std::string text) {

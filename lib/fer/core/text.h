@@ -18,6 +18,13 @@ std::string trim(std::string_view text);
 std::string to_lower(std::string_view text);
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 
+// Text for a terminal: control characters become '?'. Widths are in code points of UTF-8, of which
+// a stray byte is one.
+std::string printable(std::string text);
+std::size_t text_width(std::string_view text);
+std::string cut_text(std::string_view text, std::size_t width);  // its beginning
+std::string padded_text(std::string text, std::size_t width);    // printable, blanks behind it
+
 // A field of a CSV line, in quotes where it holds a comma, a quote or a line break (RFC 4180).
 std::string csv_field(const std::string& text);
 // Text as it may stand in HTML, in a quoted attribute too.

@@ -15,8 +15,6 @@ namespace fer {
 
 namespace {
 
-constexpr int kBins = 15;
-
 // Linear between the two nearest of the sorted values, as numpy's default.
 double quantile(const std::vector<double>& sorted, double q) {
   const double position = q * static_cast<double>(sorted.size() - 1);
@@ -51,6 +49,8 @@ std::vector<std::vector<double>> bootstrap(std::int64_t n, std::size_t count,
 
 Interval percentile_interval(std::vector<double>& values, double level) {
   if (!(level > 0 && level < 1)) fail_input(format("level %g is not between 0 and 1", level));
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  if (values.empty()) return {};
   std::sort(values.begin(), values.end());
   return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
 }
@@ -58,7 +58,7 @@ Interval percentile_interval(std::vector<double>& values, double level) {
 struct MetricTable::Sums {
   explicit Sums(std::size_t classes) : cells(classes * classes) {}
   std::vector<std::int64_t> cells;
-  std::array<double, kBins> confidence_minus_correct{};
+  std::array<double, kCalibrationBins> confidence_minus_correct{};
   std::int64_t in_top2 = 0;
   double nll = 0;
   double brier = 0;
@@ -86,13 +86,14 @@ MetricTable::MetricTable(const Predictions& predictions) : labels_(predictions.l
       const double error = p[c] - (c == truth ? 1.0 : 0.0);
       brier += error * error;
     }
-    rows_.push_back({.cell = truth * static_cast<int>(labels_.size()) + predicted,
-                     .bin = static_cast<std::int16_t>(confidence_bin(p[predicted], kBins)),
-                     .correct = predicted == truth,
-                     .in_top2 = ahead < 2,
-                     .confidence = p[predicted],
-                     .nll = -std::log(std::max<double>(p[truth], 1e-12)),
-                     .brier = brier});
+    rows_.push_back(
+        {.cell = truth * static_cast<int>(labels_.size()) + predicted,
+         .bin = static_cast<std::int16_t>(confidence_bin(p[predicted], kCalibrationBins)),
+         .correct = predicted == truth,
+         .in_top2 = ahead < 2,
+         .confidence = p[predicted],
+         .nll = -std::log(std::max<double>(p[truth], 1e-12)),
+         .brier = brier});
   }
 }
 
@@ -150,23 +151,70 @@ std::vector<double> resampled_accuracy(const Predictions& predictions,
   return std::move(values[0]);
 }
 
-Interval bootstrap_accuracy(const Predictions& predictions, int resamples, std::uint64_t seed,
-                            double level) {
-  std::vector<double> values = resampled_accuracy(predictions, {resamples, seed, level});
-  return percentile_interval(values, level);
+namespace {
+
+// What a share of `n` says of itself where none or all of them count; else the interval stays.
+void widen_edge(double share, std::int64_t n, double level, double& low, double& high) {
+  if (n == 0 || (share > 0 && share < 1)) return;
+  const double bound = std::pow((1 - level) / 2, 1 / static_cast<double>(n));
+  low = share == 1 ? bound : 0;
+  high = share == 1 ? 1 : 1 - bound;
 }
+
+double harmonic_mean(double a, double b) { return a + b > 0 ? 2 * a * b / (a + b) : 0; }
+
+std::vector<std::int64_t> answers_of(const Metrics& metrics) {
+  std::vector<std::int64_t> answers(metrics.classes.size());
+  for (const auto& row : metrics.confusion) {
+    for (std::size_t c = 0; c < row.size(); ++c) answers[c] += row[c];
+  }
+  return answers;
+}
+
+// Numbers that nothing was counted for are none.
+void leave_out_undefined(Metrics& metrics) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<std::int64_t> answers = answers_of(metrics);
+  for (std::size_t c = 0; c < answers.size(); ++c) {
+    ClassMetrics& one = metrics.classes[c];
+    if (answers[c] == 0) one.precision = kNone;
+    if (one.support == 0) one.recall = kNone;
+    if (answers[c] == 0 && one.support == 0) one.f1 = kNone;
+  }
+}
+
+void widen_edges(const Metrics& metrics, double level, MetricIntervals& intervals) {
+  Metrics &low = intervals.low, &high = intervals.high;
+  widen_edge(metrics.accuracy, metrics.n, level, low.accuracy, high.accuracy);
+  const std::vector<std::int64_t> answers = answers_of(metrics);
+  for (std::size_t c = 0; c < answers.size(); ++c) {
+    const ClassMetrics& one = metrics.classes[c];
+    ClassMetrics &least = low.classes[c], &most = high.classes[c];
+    widen_edge(one.precision, answers[c], level, least.precision, most.precision);
+    widen_edge(one.recall, one.support, level, least.recall, most.recall);
+    if (one.f1 == 0 || one.f1 == 1) {
+      least.f1 = harmonic_mean(least.precision, least.recall);
+      most.f1 = harmonic_mean(most.precision, most.recall);
+    }
+  }
+}
+
+}  // namespace
 
 MetricIntervals bootstrap_metrics(const Predictions& predictions, const BootstrapOptions& options) {
   const MetricTable table(predictions);
   MetricIntervals result;
-  result.low = result.high = table.metrics();
+  const Metrics metrics = table.metrics();
+  result.low = result.high = metrics;
   result.low.confusion.clear();
   result.high.confusion.clear();
   const std::size_t count = numbers_of(result.low).size();
   auto values = bootstrap(
       table.size(), count,
       [&](std::span<const std::int32_t> drawn, std::span<double> out) {
-        const std::vector<double> numbers = numbers_of(table.metrics(drawn));
+        Metrics one = table.metrics(drawn);
+        leave_out_undefined(one);
+        const std::vector<double> numbers = numbers_of(one);
         std::copy(numbers.begin(), numbers.end(), out.begin());
       },
       options);
@@ -178,6 +226,7 @@ MetricIntervals bootstrap_metrics(const Predictions& predictions, const Bootstra
   }
   set_numbers(result.low, low);
   set_numbers(result.high, high);
+  widen_edges(metrics, options.level, result);
   return result;
 }
 

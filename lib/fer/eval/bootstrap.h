@@ -10,6 +10,32 @@
 
 namespace fer {
 
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// Percentile bootstrap (Efron 1979), defined exactly: resample r draws n samples with replacement,
+// by Rng{seed, r}.below(n); the interval runs between the quantiles (1 - level) / 2 and (1 + level)
+// / 2 of the resampled values, interpolated linearly. The same on every machine and for any number
+// of threads.
+struct BootstrapOptions {
+  int resamples = 10'000;
+  std::uint64_t seed = 0;
+  double level = 0.95;
+};
+
+// The bounds of every number at once, those of the classes included; the confusion matrices stay
+// empty. The error of calibration is biased upwards in resamples: read its interval as an upper
+// bound. Where no sample or every one is right, resamples say nothing: accuracy, precision and
+// recall have the exact binomial bound then (Clopper and Pearson 1934), F1 the one of both. Of a
+// class, resamples without a sample or an answer of it do not count.
+struct MetricIntervals {
+  Metrics low, high;
+};
+MetricIntervals bootstrap_metrics(const Predictions& predictions,
+                                  const BootstrapOptions& options = {});
+
 // Fills `values` (one a statistic) for a resample that consists of the samples `drawn`; called on
 // several threads at once.
 using Statistics =
@@ -24,7 +50,7 @@ std::vector<std::vector<double>> bootstrap(std::int64_t n, std::size_t count,
 std::vector<double> resampled_accuracy(const Predictions& predictions,
                                        const BootstrapOptions& options);
 
-// Between the outer quantiles of the values, which are reordered.
+// Between the outer quantiles of the values that are numbers, which are reordered; [0, 0] of none.
 Interval percentile_interval(std::vector<double>& values, double level);
 
 // What a metric needs of one sample, so that a resample costs a few additions a sample.
@@ -52,10 +78,5 @@ class MetricTable {
   LabelList labels_;
   std::vector<Row> rows_;
 };
-
-// Every number of Metrics, those of metric_names() first, then precision, recall and F1 a class;
-// and back into metrics that have the labels.
-std::vector<double> numbers_of(const Metrics& metrics);
-void set_numbers(Metrics& metrics, std::span<const double> numbers);
 
 }  // namespace fer

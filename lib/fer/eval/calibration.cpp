@@ -153,13 +153,32 @@ std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
   return std::nullopt;
 }
 
+void check_calibration_labels(const ModelSpec& spec, const std::string& head,
+                              const LabelList& labels) {
+  if (labels == labels_of(spec, head)) return;
+  fail_input("head '" + head + "' can only be calibrated in its own labels, " +
+             join(labels_of(spec, head), ", "));
+}
+
 ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions& predictions,
                      double wanted_accuracy) {
-  if (predictions.labels != labels_of(spec, head)) {
-    fail_input("head '" + head + "' can only be calibrated in its own labels, " +
-               join(labels_of(spec, head), ", "));
+  check_calibration_labels(spec, head, predictions.labels);
+  const std::string place = "head '" + head + "' is left as it is: ";
+  if (predictions.size() < kFewestAnswers) {
+    fail_input(place + format("%lld faces are too few to calibrate on, expected at least %.0f",
+                              static_cast<long long>(predictions.size()), kFewestAnswers));
+  }
+  if (coverage_at(predictions, 0).accuracy == 1) {
+    fail_input(place + format("all %lld answers are right, which tells no temperature",
+                              static_cast<long long>(predictions.size())));
   }
   const double factor = fit_temperature(predictions);
+  if (factor <= kLeastTemperature) {
+    fail_input(place +
+               format("the answers ask for a temperature under %g of what it is, as if there "
+                      "could be no doubt",
+                      kLeastTemperature));
+  }
   const auto point = uncertain_threshold(apply_temperature(predictions, factor), wanted_accuracy);
   const auto calibrate = [&](auto& heads) {
     for (auto& candidate : heads) {

@@ -13,8 +13,9 @@
 
 namespace fer {
 
-// Equal-width bins of confidence, each (low, high]: 0 .. bins - 1.
-int confidence_bin(double confidence, int bins);
+// Equal-width bins of confidence, each (low, high], of diagrams and of the calibration error.
+inline constexpr int kCalibrationBins = 15;
+int confidence_bin(double confidence, int bins = kCalibrationBins);  // 0 .. bins - 1
 
 struct ReliabilityBin {
   double low = 0, high = 0;
@@ -22,7 +23,8 @@ struct ReliabilityBin {
   double confidence = 0;  // mean of the samples in the bin; 0 when it is empty
   double accuracy = 0;    // share of them that are right
 };
-std::vector<ReliabilityBin> reliability_bins(const Predictions& predictions, int bins = 15);
+std::vector<ReliabilityBin> reliability_bins(const Predictions& predictions,
+                                             int bins = kCalibrationBins);
 
 // The temperature in [0.05, 20] whose softmax(log p / temperature) has the least negative
 // log-likelihood; log p are the logits up to a constant. Multiplies a temperature that the
@@ -51,7 +53,13 @@ std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
 // The spec with `head` calibrated on predictions that were made with it, in all of its labels: its
 // temperature, and the threshold from which on at least `wanted_accuracy` of the answers are right;
 // 0 where all answers are that good, or none. The temperature of a part counts in a mixed head:
-// calibrate the parts first.
+// calibrate the parts first. Throws kInput where the predictions cannot tell a temperature: fewer
+// than 30, none of them wrong, or so few that the least one of fit_temperature() would be best:
+// whoever calibrates with that stores a confidence that nothing mends.
+// Throws kInput unless these are all labels of the head, in its order: so that it can be said
+// before anything is computed.
+void check_calibration_labels(const ModelSpec& spec, const std::string& head,
+                              const LabelList& labels);
 ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions& predictions,
                      double wanted_accuracy);
 

@@ -67,6 +67,8 @@ Comparison compare(const Predictions& first, const Predictions& second,
   return result;
 }
 
+std::string p_value_text(double p) { return p < 0.001 ? "p < 0.001" : format("p = %.3f", p); }
+
 std::string in_words(const Comparison& comparison, const std::string& first,
                      const std::string& second) {
   const MetricDifference& accuracy = comparison.differences.front();
@@ -75,12 +77,12 @@ std::string in_words(const Comparison& comparison, const std::string& first,
   const double low = sign * (second_leads ? accuracy.interval.low : accuracy.interval.high);
   const double high = sign * (second_leads ? accuracy.interval.high : accuracy.interval.low);
   const double p = comparison.mcnemar.p_value;
-  const std::string luck = p < 0.001 ? "p < 0.001" : format("p = %.3f", p);
   if (accuracy.difference == 0) return first + " and " + second + " are right equally often";
   return format("%s is right more often than %s by %.1f points [%.1f, %.1f]; ",
                 (second_leads ? second : first).c_str(), (second_leads ? first : second).c_str(),
                 sign * accuracy.difference, low, high) +
-         (p < 0.05 ? "chance alone would rarely do that (" : "that may be chance (") + luck + ")";
+         (p < 0.05 ? "chance alone would rarely do that (" : "that may be chance (") +
+         p_value_text(p) + ")";
 }
 
 }  // namespace fer

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fer/eval/bootstrap.h"
 #include "fer/eval/metrics.h"
 
 namespace fer {
@@ -33,7 +34,10 @@ struct Comparison {
 Comparison compare(const Predictions& first, const Predictions& second,
                    const BootstrapOptions& options = {});
 
-// "second is better by 1.9 points of accuracy [0.7, 3.1]; that is no luck (p = 0.002)"
+// "p = 0.002", "p < 0.001"
+std::string p_value_text(double p);
+// "second is right more often than first by 1.9 points [0.7, 3.1]; chance alone would rarely do
+// that (p = 0.002)"
 std::string in_words(const Comparison& comparison, const std::string& first,
                      const std::string& second);
 

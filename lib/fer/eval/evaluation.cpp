@@ -1,11 +1,15 @@
 #include "fer/eval/evaluation.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "fer/core/error.h"
+#include "fer/core/parallel.h"
+#include "fer/core/random.h"
 #include "fer/core/text.h"
 #include "fer/eval/bootstrap.h"
 #include "fer/eval/selection.h"
@@ -44,18 +48,69 @@ Scored score(std::string name, const Predictions& predictions, const BootstrapOp
 
 namespace {
 
-SliceTable::Gap accuracy_gap(const Scored& better, const Predictions& better_rows,
-                             const Scored& worse, const Predictions& worse_rows,
-                             BootstrapOptions options) {
-  std::vector<double> values = resampled_accuracy(better_rows, options);
+struct Group {
+  const Scored* scored;
+  Predictions predictions;
+};
+
+// Of the groups' answers, dealt anew to groups of the same sizes: how often the best and the worst
+// are as far apart as they are.
+double gap_p_value(const std::vector<Group>& groups, double gap, const BootstrapOptions& options) {
+  std::vector<std::uint8_t> right;
+  for (const Group& group : groups) {
+    for (std::int64_t i = 0; i < group.predictions.size(); ++i)
+      right.push_back(group.predictions.predicted(i) == group.predictions.truth[i]);
+  }
+  std::atomic<int> as_wide = 0;
+  parallel_for(options.resamples, [&](std::int64_t r) {
+    Rng rng{options.seed, static_cast<std::uint64_t>(r), 1};
+    std::vector<std::uint8_t> dealt = right;
+    for (std::size_t i = dealt.size() - 1; i > 0; --i)
+      std::swap(dealt[i], dealt[rng.below(static_cast<std::uint32_t>(i + 1))]);
+    double best = 0, worst = 1;
+    auto next = dealt.begin();
+    for (const Group& group : groups) {
+      const auto end = next + group.predictions.size();
+      const double accuracy = std::accumulate(next, end, 0.0) / static_cast<double>(end - next);
+      best = std::max(best, accuracy);
+      worst = std::min(worst, accuracy);
+      next = end;
+    }
+    as_wide += best - worst >= gap - 1e-12;
+  });
+  return (as_wide + 1.0) / (options.resamples + 1.0);
+}
+
+std::optional<SliceTable::Gap> widest_gap(const std::vector<Group>& groups,
+                                          BootstrapOptions options) {
+  if (groups.size() < 2) return std::nullopt;
+  const auto by_accuracy = [](const Group& a, const Group& b) {
+    return a.scored->metrics.accuracy < b.scored->metrics.accuracy;
+  };
+  const auto [worst, best] = std::ranges::minmax_element(groups, by_accuracy);
+  SliceTable::Gap gap;
+  gap.better = best->scored->name;
+  gap.worse = worst->scored->name;
+  gap.difference = best->scored->metrics.accuracy - worst->scored->metrics.accuracy;
+  if (gap.difference == 0) return std::nullopt;
+  gap.p_value = gap_p_value(groups, gap.difference, options);
+  std::vector<double> values = resampled_accuracy(best->predictions, options);
   ++options.seed;  // the groups are independent
-  const std::vector<double> others = resampled_accuracy(worse_rows, options);
+  const std::vector<double> others = resampled_accuracy(worst->predictions, options);
   for (std::size_t r = 0; r < values.size(); ++r) values[r] -= others[r];
-  return {better.name, worse.name, better.metrics.accuracy - worse.metrics.accuracy,
-          percentile_interval(values, options.level)};
+  gap.interval = percentile_interval(values, options.level);
+  return gap;
 }
 
 }  // namespace
+
+void check_slice_groups(const std::string& column, std::size_t groups) {
+  constexpr std::size_t kMost = 50;
+  if (groups > kMost) {
+    fail_input(format("column '%s' has %zu different values, at most %zu make groups",
+                      column.c_str(), groups, kMost));
+  }
+}
 
 SliceTable slice(std::string column, const Predictions& predictions,
                  std::span<const std::string> groups, const BootstrapOptions& options) {
@@ -65,12 +120,7 @@ SliceTable slice(std::string column, const Predictions& predictions,
   std::map<std::string, std::vector<std::int64_t>> rows;
   for (std::size_t i = 0; i < groups.size(); ++i)
     rows[groups[i]].push_back(static_cast<std::int64_t>(i));
-
-  constexpr std::size_t kMostGroups = 50;  // more is a number or a name, not a group
-  if (rows.size() > kMostGroups) {
-    fail_input(format("column '%s' has %zu different values, at most %zu make groups",
-                      column.c_str(), rows.size(), kMostGroups));
-  }
+  check_slice_groups(column, rows.size());
 
   SliceTable table;
   table.column = std::move(column);
@@ -78,17 +128,18 @@ SliceTable slice(std::string column, const Predictions& predictions,
     table.groups.push_back(score(name, select_rows(predictions, members), options));
   }
   constexpr std::int64_t kFewest = 30;
-  const Scored *best = nullptr, *worst = nullptr;
+  std::vector<Group> large;
   for (const Scored& group : table.groups) {
-    if (group.metrics.n < kFewest) continue;
-    if (!best || group.metrics.accuracy > best->metrics.accuracy) best = &group;
-    if (!worst || group.metrics.accuracy < worst->metrics.accuracy) worst = &group;
+    if (group.metrics.n >= kFewest)
+      large.push_back({&group, select_rows(predictions, rows[group.name])});
   }
-  if (best != worst) {
-    table.gap = accuracy_gap(*best, select_rows(predictions, rows[best->name]), *worst,
-                             select_rows(predictions, rows[worst->name]), options);
-  }
+  table.gap = widest_gap(large, options);
   return table;
+}
+
+std::optional<CoveragePoint> marked_threshold(const Evaluation& evaluation) {
+  if (evaluation.uncertain || evaluation.thresholds.empty()) return evaluation.uncertain;
+  return evaluation.thresholds.front().point;
 }
 
 Evaluation evaluate(const Predictions& predictions, double uncertain_below,
@@ -179,10 +230,12 @@ std::vector<std::string> in_words(const Evaluation& e) {
   for (const SliceTable& table : e.slices) {
     if (!table.gap) continue;
     words.push_back(format(
-        "By %s, accuracy is %.1f points higher for %s than for %s [%.1f, %.1f]%s.",
+        "By %s, accuracy is %.1f points higher for %s than for %s [%.1f, %.1f]; %s (%s).",
         table.column.c_str(), 100 * table.gap->difference, table.gap->better.c_str(),
         table.gap->worse.c_str(), 100 * table.gap->interval.low, 100 * table.gap->interval.high,
-        table.gap->interval.low <= 0 ? ", which may be chance" : ""));
+        table.gap->p_value < 0.05 ? "chance alone would rarely set these groups so far apart"
+                                  : "among these groups that may be chance",
+        p_value_text(table.gap->p_value).c_str()));
   }
   for (const Rival& rival : e.rivals) {
     words.push_back(in_words(rival.comparison, e.model, rival.name) + ".");

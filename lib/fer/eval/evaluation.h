@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "fer/eval/bootstrap.h"
 #include "fer/eval/calibration.h"
 #include "fer/eval/comparison.h"
 #include "fer/eval/metrics.h"
@@ -32,10 +33,15 @@ struct SliceTable {
     std::string better, worse;
     double difference = 0;
     Interval interval;  // of independent resamples of both groups
+    // How often chance alone makes the best and the worst of these groups differ so much: a
+    // permutation test, which knows that the two were picked.
+    double p_value = 1;
   };
   std::optional<Gap> gap;
 };
-// groups[i] is the group of row i. Throws kInput for more than 50 different ones.
+// Throws kInput for more than 50 groups: such a column holds numbers or names.
+void check_slice_groups(const std::string& column, std::size_t groups);
+// groups[i] is the group of row i.
 SliceTable slice(std::string column, const Predictions& predictions,
                  std::span<const std::string> groups, const BootstrapOptions& options = {});
 
@@ -73,6 +79,9 @@ struct Evaluation {
 // uncertain_below: the model's own threshold, 0 for none.
 Evaluation evaluate(const Predictions& predictions, double uncertain_below = 0,
                     const BootstrapOptions& options = {});
+
+// What is marked in the curve of coverage: the model's own threshold, else the first other one.
+std::optional<CoveragePoint> marked_threshold(const Evaluation& evaluation);
 
 // What a reader should know first, a sentence each.
 std::vector<std::string> in_words(const Evaluation& evaluation);

@@ -63,16 +63,6 @@ void Predictions::add(int truth_index, std::span<const float> p) {
   probabilities.insert(probabilities.end(), p.begin(), p.end());
 }
 
-void Predictions::merge(const Predictions& other) {
-  if (labels.empty()) labels = other.labels;
-  if (labels != other.labels) {
-    fail_input("predictions of other labels: " + join(labels, ", ") + " and " +
-               join(other.labels, ", "));
-  }
-  truth.insert(truth.end(), other.truth.begin(), other.truth.end());
-  probabilities.insert(probabilities.end(), other.probabilities.begin(), other.probabilities.end());
-}
-
 Metrics metrics_from_confusion(const LabelList& labels,
                                const std::vector<std::vector<std::int64_t>>& confusion) {
   Metrics m;

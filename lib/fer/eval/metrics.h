@@ -11,11 +11,6 @@
 
 namespace fer {
 
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
-
 struct ClassMetrics {
   std::string label;
   double precision = 0;  // 0 when nothing was predicted as this class
@@ -36,12 +31,12 @@ struct Metrics {
   double kappa = 0;  // Cohen's; 0 where chance alone agrees always
   double nll = 0;    // mean negative log-likelihood, natural logarithm, p clamped to 1e-12
   double brier = 0;  // mean over samples of sum over classes (p - onehot)^2
-  double ece = 0;    // expected calibration error, 15 equal-width bins of confidence (low, high]
+  double ece = 0;    // expected calibration error over reliability_bins()
   std::vector<ClassMetrics> classes;
   std::vector<std::vector<std::int64_t>> confusion;  // [truth][prediction]
 };
 
-// Everything predicted on one split for one head: mergeable, and the input of every metric.
+// Everything predicted on one split for one head: the input of every metric.
 struct Predictions {
   LabelList labels;
   std::vector<int> truth;            // [n], class index
@@ -53,8 +48,6 @@ struct Predictions {
   // Throws kInput on an index or a length that does not fit the labels, or a number that is not
   // finite.
   void add(int truth_index, std::span<const float> row);
-  // Throws kInput when the labels differ; an object without labels takes the other's.
-  void merge(const Predictions& other);
 };
 
 Metrics compute_metrics(const Predictions& predictions);  // throws kInput when there are none
@@ -68,26 +61,9 @@ std::vector<std::string> metric_names();
 double metric_value(const Metrics& metrics,
                     const std::string& name);  // throws kInput, naming the nearest
 
-// Percentile bootstrap (Efron 1979), defined exactly: resample r draws n samples with replacement,
-// by Rng{seed, r}.below(n); the interval runs between the quantiles (1 - level) / 2 and (1 + level)
-// / 2 of the resampled values, interpolated linearly. The same on every machine and for any number
-// of threads.
-struct BootstrapOptions {
-  int resamples = 10'000;
-  std::uint64_t seed = 0;
-  double level = 0.95;
-};
-
-Interval bootstrap_accuracy(const Predictions& predictions, int resamples = 10'000,
-                            std::uint64_t seed = 0, double level = 0.95);
-
-// The bounds of every number at once, those of the classes included; the confusion matrices stay
-// empty. The error of calibration is biased upwards in resamples: read its interval as an upper
-// bound.
-struct MetricIntervals {
-  Metrics low, high;
-};
-MetricIntervals bootstrap_metrics(const Predictions& predictions,
-                                  const BootstrapOptions& options = {});
+// Every number of Metrics, those of metric_names() first, then precision, recall and F1 a class;
+// and back into metrics that have the labels.
+std::vector<double> numbers_of(const Metrics& metrics);
+void set_numbers(Metrics& metrics, std::span<const double> numbers);
 
 }  // namespace fer

@@ -222,19 +222,16 @@ std::string charts(const std::vector<std::pair<std::string, Plot>>& plots, int f
 }
 
 std::string trust_section(const Evaluation& e) {
-  const auto chosen = e.uncertain            ? e.uncertain
-                      : e.thresholds.empty() ? std::nullopt
-                                             : std::optional(e.thresholds.front().point);
-  std::string text =
-      charts({{"reliability diagram",
-               [&](const auto& path) {
-                 return plot_reliability(path, e.reliability, "confidence and accuracy");
-               }},
-              {"coverage-accuracy curve",
-               [&](const auto& path) {
-                 return plot_coverage(path, e.coverage, chosen, "only the surest answers");
-               }}},
-             1);
+  std::string text = charts(
+      {{"reliability diagram",
+        [&](const auto& path) {
+          return plot_reliability(path, e.reliability, "confidence and accuracy");
+        }},
+       {"coverage-accuracy curve",
+        [&](const auto& path) {
+          return plot_coverage(path, e.coverage, marked_threshold(e), "only the surest answers");
+        }}},
+      1);
   std::string rows;
   const auto row = [&](const CoveragePoint& p, const std::string& note) {
     rows += format(
@@ -279,10 +276,11 @@ std::string groups_sections(const Evaluation& e) {
   for (const Rival& rival : e.rivals) {
     std::string rows;
     for (const MetricDifference& d : rival.comparison.differences) {
+      const std::string interval =
+          d.name == "ece" ? "" : format("%+.4f to %+.4f", d.interval.low, d.interval.high);
       rows += format(
-          "<tr><th scope=\"row\">%s</th><td>%.4f</td><td>%.4f</td><td>%+.4f</td><td>%+.4f to "
-          "%+.4f</td></tr>\n",
-          d.name.c_str(), d.first, d.second, d.difference, d.interval.low, d.interval.high);
+          "<tr><th scope=\"row\">%s</th><td>%.4f</td><td>%.4f</td><td>%+.4f</td><td>%s</td></tr>\n",
+          d.name.c_str(), d.first, d.second, d.difference, interval.c_str());
     }
     const McNemar& test = rival.comparison.mcnemar;
     text +=

@@ -35,13 +35,15 @@ std::string metric_text(const Scored& scored, const std::string& name) {
 
 std::string row(const std::string& name, std::size_t width, const std::vector<std::string>& cells,
                 int cell_width) {
-  std::string line = format("%-*s", static_cast<int>(width), name.c_str());
-  for (const std::string& cell : cells) line += format("  %*s", cell_width, cell.c_str());
+  std::string line = padded_text(name, width);
+  const auto wide = static_cast<std::size_t>(cell_width);
+  for (const std::string& cell : cells)
+    line += "  " + std::string(wide - std::min(wide, text_width(cell)), ' ') + printable(cell);
   return line + "\n";
 }
 
 std::size_t widest(const std::vector<std::string>& names, std::size_t least) {
-  for (const std::string& name : names) least = std::max(least, name.size());
+  for (const std::string& name : names) least = std::max(least, text_width(name));
   return least;
 }
 
@@ -94,17 +96,13 @@ std::string to_text(const Evaluation& e) {
               18);
 
   text += "\n";
-  for (const char* name : {"top2_accuracy", "balanced_accuracy", "kappa", "nll", "brier", "ece"}) {
-    text += format(
-        "%-18s %s\n", name,
-        with_interval(metric_value(m, name), metric_value(low, name), metric_value(high, name))
-            .c_str());
-  }
+  for (const char* name : {"top2_accuracy", "balanced_accuracy", "kappa", "nll", "brier", "ece"})
+    text += format("%-18s %s\n", name, metric_text(e.all, name).c_str());
 
   text += "\nconfusion matrix (rows: truth, columns: prediction)\n";
   const int column = static_cast<int>(std::min<std::size_t>(width, 9));
   std::vector<std::string> heads;
-  for (const std::string& label : labels) heads.push_back(label.substr(0, column));
+  for (const std::string& label : labels) heads.push_back(cut_text(label, column));
   text += row("", width, heads, column);
   for (std::size_t t = 0; t < labels.size(); ++t) {
     std::vector<std::string> counts;
@@ -130,7 +128,9 @@ std::string to_text(const Evaluation& e) {
     for (const MetricDifference& d : rival.comparison.differences) {
       text += row(d.name, 18,
                   {format("%.4f", d.first), format("%.4f", d.second),
-                   format("%+.3f [%+.3f, %+.3f]", d.difference, d.interval.low, d.interval.high)},
+                   d.name == "ece" ? format("%+.3f", d.difference)
+                                   : format("%+.3f [%+.3f, %+.3f]", d.difference, d.interval.low,
+                                            d.interval.high)},
                   22);
     }
     const McNemar& test = rival.comparison.mcnemar;
@@ -138,7 +138,7 @@ std::string to_text(const Evaluation& e) {
                    whole(test.only_first), whole(test.only_second), test.p_value);
   }
   text += "\n";
-  for (const std::string& sentence : in_words(e)) text += sentence + "\n";
+  for (const std::string& sentence : in_words(e)) text += printable(sentence) + "\n";
   return text;
 }
 
@@ -212,7 +212,8 @@ std::string to_json(const Evaluation& e) {
       entry["gap"] = {{"better", table.gap->better},
                       {"worse", table.gap->worse},
                       {"accuracy", number_json(table.gap->difference, table.gap->interval.low,
-                                               table.gap->interval.high)}};
+                                               table.gap->interval.high)},
+                      {"p_value", table.gap->p_value}};
     }
     json["slices"].push_back(entry);
   }
@@ -289,10 +290,6 @@ void write_evaluation(const std::filesystem::path& folder, const Evaluation& e,
   write_file_atomically(folder / "metrics.json", to_json(e));
   write_file_atomically(folder / "predictions.csv", predictions_csv(predictions, origin));
   const Metrics& m = e.all.metrics;
-  const std::optional<CoveragePoint> chosen =
-      e.uncertain
-          ? e.uncertain
-          : (e.thresholds.empty() ? std::nullopt : std::optional(e.thresholds.front().point));
   std::vector<std::function<void()>> plots;
   for (const char* type : {".png", ".svg"}) {
     const auto file = [&folder, type](const char* name) {
@@ -311,7 +308,7 @@ void write_evaluation(const std::filesystem::path& folder, const Evaluation& e,
                        format("%s: calibration error %.3f", e.split.c_str(), m.ece));
     });
     plots.push_back([&, file] {
-      plot_coverage(file("coverage"), e.coverage, chosen,
+      plot_coverage(file("coverage"), e.coverage, marked_threshold(e),
                     e.split + ": accuracy of the surest answers");
     });
   }

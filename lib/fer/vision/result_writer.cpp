@@ -125,9 +125,9 @@ class TableWriter : public Writer {
   void write(const Prediction& prediction) override {
     std::string place = prediction.path;
     if (prediction.frame >= 0) place += format(" %.2fs", prediction.time);
-    place = format("%-32s ", place.c_str());
+    place = padded_text(place, 32) + " ";
     if (!prediction.error.empty()) {
-      out_ << place << "error: " << prediction.error << '\n';
+      out_ << place << "error: " << printable(prediction.error) << '\n';
     } else if (prediction.faces.empty()) {
       out_ << place << "no face\n";
     }
@@ -138,8 +138,8 @@ class TableWriter : public Writer {
         out_ << "no answer: " << issues(face) << '\n';
         continue;
       }
-      out_ << format("%-12s %3.0f %%  ", face.uncertain ? "uncertain" : face.label.c_str(),
-                     100 * face.confidence);
+      out_ << padded_text(face.uncertain ? "uncertain" : face.label, 12)
+           << format(" %3.0f %%  ", 100 * face.confidence);
       std::vector<std::string> others;
       for (const std::size_t c : best(face)) {
         if (!face.uncertain && labels_[c] == face.label) continue;
@@ -147,7 +147,7 @@ class TableWriter : public Writer {
         if (p >= 0.05f && others.size() < 3)
           others.push_back(format("%s %.0f %%", labels_[c].c_str(), 100 * p));
       }
-      out_ << join(others, ", ") << '\n';
+      out_ << printable(join(others, ", ")) << '\n';
     }
   }
 };
