@@ -139,9 +139,22 @@ LiveFlags parse(int argc, char** argv) {
   if (source.source == "none" && flags.views != std::set<std::string>{"web"}) {
     fail_input("--source none: only for --view web, where visitors bring their own camera");
   }
+  if (source.source == "none" && !(flags.record.empty() && flags.events.empty())) {
+    fail_input(std::string(flags.record.empty() ? "--events" : "--record") +
+               ": with --source none there is no camera of which it could be");
+  }
   flags.web.camera = source.source != "none";
   flags.web.smoother = flags.pipeline.smoother;
-  if (flags.duration < 0) fail_input(format("--duration %g is below 0", flags.duration));
+  const auto at_least_0 = [](const char* flag, double value) {
+    if (!(value >= 0)) fail_input(format("%s %g is below 0", flag, value));
+  };
+  at_least_0("--duration", flags.duration);
+  at_least_0("--smooth", flags.pipeline.smoother.time_constant);
+  at_least_0("--width", source.width);
+  at_least_0("--height", source.height);
+  at_least_0("--fps", source.fps);
+  if (!(source.timeout > 0 && source.timeout <= 3600))
+    fail_input(format("--timeout %g is not from 0 to 3600", source.timeout));
   return flags;
 }
 
@@ -221,16 +234,16 @@ int live(int argc, char** argv) {
     const auto pipeline = running.load().lock();
     return pipeline ? pipeline->capture().notice() : std::string();
   };
-  hooks.next_camera = [&, camera = flags.pipeline.capture.source.source]() mutable -> std::string {
+  hooks.next_camera = [&]() -> std::string {
     const std::vector<Camera> cameras = list_cameras();
     const auto pipeline = running.load().lock();
+    const std::string camera = pipeline ? pipeline->capture().source() : "";
     const auto now = std::find_if(cameras.begin(), cameras.end(), [&](const Camera& c) {
       return camera == c.device || camera == std::to_string(c.index);
     });
     const auto next = now == cameras.end() || now + 1 == cameras.end() ? cameras.begin() : now + 1;
     if (next == cameras.end() || next == now || !pipeline) return "no other camera was found";
-    camera = next->device;
-    pipeline->capture().switch_to(camera);
+    pipeline->capture().switch_to(next->device);
     return "camera " + next->name;
   };
 
@@ -280,8 +293,8 @@ int live(int argc, char** argv) {
   }
   if (!flags.views.contains("terminal")) {  // which shows it itself
     std::cerr << "fer-live names facial expressions, not what a person feels; "
-              << (flags.record.empty() ? "nothing is stored" : "recording to " + flags.record)
-              << std::endl;
+              << what_is_stored(controls) << (flags.record.empty() ? "" : ": " + flags.record)
+              << (controls.storing_answers ? ": " + flags.events : "") << std::endl;
   }
   while (going_on() && !(pipeline && pipeline->finished())) {
     if (window != nullptr) {

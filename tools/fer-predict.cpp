@@ -81,6 +81,7 @@ PredictFlags parse(int argc, char** argv) {
   if (flags.prediction.every < 1) {
     fail_input(format("--every %d is not at least 1", flags.prediction.every));
   }
+  if (flags.writer.top_k < 0) fail_input(format("--top-k %d is below 0", flags.writer.top_k));
   if (flags.max_megapixels < 1)
     fail_input(format("--max-megapixels %d is not at least 1", flags.max_megapixels));
   if (flags.by_label && flags.crops_out.empty()) fail_input("--by-label needs --crops-out");

@@ -1,6 +1,8 @@
 #include "recognizer_options.h"
 
 #include "engine_options.h"
+#include "fer/core/error.h"
+#include "fer/core/text.h"
 #include "fer/predict/engine.h"
 
 namespace fer::tools {
@@ -34,6 +36,8 @@ void add_recognizer_options(Options& options, RecognizerFlags& flags) {
 
 Recognizer open_recognizer(const RecognizerFlags& flags) {
   RecognizerOptions options = flags.options;
+  if (!(options.quality.min_face >= 0))
+    fail_input(format("--min-face %g is below 0", double{options.quality.min_face}));
   options.detector = flags.detector();
   EngineOptions engine = flags.engine;
   engine.threads = 1;

@@ -140,6 +140,10 @@ TEST_CASE("fer-live names what is wrong with its flags") {
   CHECK_THAT(message("--speed fast"), Catch::Contains("real or max"));
   CHECK_THAT(message("--detect-every 0"), Catch::Contains("auto or a number"));
   CHECK_THAT(message("--record a.avi --source ."), Catch::Contains(".mp4"));
+  CHECK_THAT(message("--view web --source none --events e.jsonl"), Catch::Contains("--events"));
+  CHECK_THAT(message("--timeout -1 --source ."), Catch::Contains("--timeout -1"));
+  for (const std::string flag : {"--smooth", "--fps", "--width", "--duration", "--min-face"})
+    CHECK_THAT(message(flag + " -4 --source ."), Catch::Contains(flag + " -4 is below 0"));
 }
 
 TEST_CASE(

@@ -30,9 +30,10 @@ CaptureOptions options_for(const std::filesystem::path& source) {
 }
 
 // An MJPEG camera on the network that serves one client at a time and can be switched off.
+// pictures: after so many it hangs up.
 class NetworkCamera {
  public:
-  explicit NetworkCamera(int port = 0) {
+  explicit NetworkCamera(int port = 0, int pictures = 1 << 30) : pictures_(pictures) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int yes = 1;
     ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -54,6 +55,7 @@ class NetworkCamera {
     ::close(listener_);
   }
   int port() const { return port_; }
+  int connections() const { return connections_; }
 
  private:
   void serve() {
@@ -61,9 +63,12 @@ class NetworkCamera {
     while (!stopping_) {
       const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (client < 0) return;
+      ++connections_;
       std::string data =
           "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
-      while (!stopping_ && ::send(client, data.data(), data.size(), MSG_NOSIGNAL) > 0) {
+      for (int i = 0; i <= pictures_ && !stopping_ &&
+                      ::send(client, data.data(), data.size(), MSG_NOSIGNAL) > 0;
+           ++i) {
         data = format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n",
                       jpeg.size());
         data.append(jpeg.begin(), jpeg.end());
@@ -74,6 +79,8 @@ class NetworkCamera {
     }
   }
   int listener_ = -1, port_ = 0;
+  int pictures_;
+  std::atomic<int> connections_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
@@ -208,8 +215,27 @@ TEST_CASE("a network camera that dies and returns is opened again, and its frame
   REQUIRE(last);
   CHECK(capture.reconnections() == 1);
   CHECK(last->frame.index > first->frame.index);
-  CHECK(last->frame.time > first->frame.time);
+  // The time without a camera is part of the time.
+  CHECK(last->frame.time - first->frame.time ==
+        Approx(std::chrono::duration<double>(last->at - first->at).count()).margin(0.25));
   CHECK(capture.notice().empty());
+}
+
+TEST_CASE("a camera that is lost at once after each opening is tried with growing pauses") {
+  NetworkCamera camera(0, 5);
+  CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", camera.port()));
+  options.source.timeout = 2;
+  options.first_pause = 0.1;
+  const std::atomic<bool> paused{false};
+  Capture capture(options, paused);
+  const auto begin = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begin < std::chrono::seconds(2)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(capture.notice().find("next try in") != std::string::npos);
+  // At 0, .1, .3, .7, 1.5 s and what each opening takes.
+  CHECK(camera.connections() >= 3);
+  CHECK(camera.connections() <= 6);
 }
 
 TEST_CASE("stop ends a capture that waits for its source") {

@@ -254,7 +254,6 @@ TEST_CASE("frames of a file, a folder and a source that is not there") {
                 Image(4, 4, 1, static_cast<std::uint8_t>(i)));
   options.source = folder.path().string();
   const auto images = open_frame_source(options);
-  CHECK(images->frame_count() == 3);
   for (int i = 0; i < 3; ++i) {
     const auto image = images->next();
     REQUIRE(image.has_value());

@@ -132,7 +132,7 @@ try {
     await until(page, () => document.querySelectorAll('#rows tr').length === 1 &&
                             document.querySelector('#own-view').videoWidth === 640);
     assert.match(await page.textContent('#rows tr td'), /^#1$/);
-    assert.match(await page.textContent('#state'), /answered in \d+ ms/);
+    assert.match(await page.textContent('#said'), /my camera answered in \d+ ms/);
     const drawn = await page.evaluate(() => {
       const canvas = document.querySelector('#overlay');
       const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;

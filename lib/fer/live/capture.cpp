@@ -25,6 +25,8 @@ Capture::Capture(const CaptureOptions& options, const std::atomic<bool>& paused)
   live_ = source_->live();
   fps_ = source_->fps();
   due_base_ = Clock::now();
+  opened_ = begin_;
+  pause_ = options_.first_pause;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -54,6 +56,11 @@ void Capture::switch_to(const std::string& source) {
   changed_.notify_all();
 }
 
+std::string Capture::source() const {
+  const std::lock_guard lock(mutex_);
+  return wanted_.empty() ? options_.source.source : wanted_;
+}
+
 std::string Capture::name() const {
   const std::lock_guard lock(mutex_);
   return name_;
@@ -74,35 +81,42 @@ bool Capture::sleep_until(Clock::time_point time) {
   return !changed_.wait_until(lock, time, [&] { return stopping_ || !wanted_.empty(); });
 }
 
-// Tries until it succeeds; false when the capture is stopped.
-bool Capture::reopen() {
-  const bool was_open = source_ != nullptr;
+// Tries until it succeeds; false when the capture is stopped. why: of a source that was lost, which
+// is given time; "" where the next one is due at once.
+bool Capture::reopen(std::string why) {
   source_.reset();
-  if (was_open) base_ = last_time_ + (fps_ > 0 ? 1 / fps_ : 0.04);
-  double pause = options_.first_pause;
+  const double next_time = index_ == 0 ? 0 : last_time_ + (fps_ > 0 ? 1 / fps_ : 0.04);
   for (;;) {
+    if (!why.empty()) {
+      const std::string notice = format("%s; next try in %.3g s", why.c_str(), pause_);
+      log_warning(notice);
+      set_notice(notice);
+      sleep_until(Clock::now() + seconds(pause_));
+      pause_ = std::min(2 * pause_, options_.longest_pause);
+    }
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return false;
-      if (!wanted_.empty()) options_.source.source = std::exchange(wanted_, {});
+      if (!wanted_.empty()) {
+        options_.source.source = std::exchange(wanted_, {});
+        pause_ = options_.first_pause;
+      }
     }
-    const auto lost_at = Clock::now();
     try {
+      opened_ = Clock::now();
       source_ = open_frame_source(options_.source);
       fps_ = source_->fps();
       live_ = source_->live();
+      const double by_clock = std::chrono::duration<double>(opened_ - begin_).count();
+      base_ = live_ ? std::max(by_clock, next_time) : next_time;
       due_base_ = Clock::now() - seconds(base_);
       any_ = false;
       const std::lock_guard lock(mutex_);
       name_ = source_->name();
       return true;
     } catch (const Error& error) {
-      log_warning(format("%s; next try in %.3g s", error.what(), pause));
-      set_notice(format("%s; next try in %.3g s", error.what(), pause));
+      why = error.what();
     }
-    if (live_) base_ += std::chrono::duration<double>(Clock::now() - lost_at).count() + pause;
-    sleep_until(Clock::now() + seconds(pause));
-    pause = std::min(2 * pause, options_.longest_pause);
   }
 }
 
@@ -132,18 +146,18 @@ void Capture::run() {
       if (stopping_) break;
       another = !wanted_.empty();
     }
-    if (another && !reopen()) break;
+    if (another && !reopen("")) break;
     std::optional<Frame> frame;
     try {
       const ProfileScope scope(live_ ? "wait, decode" : "decode");
       frame = source_->next();
     } catch (const Error& error) {
-      log_warning(error.what());
       // An image of a folder that cannot be read is passed over, a lost camera opened again.
+      if (error.fault() == Fault::kInput || !live_) log_warning(error.what());
       if (error.fault() == Fault::kInput) continue;
       if (!live_) break;
-      set_notice(error.what());
-      if (!reopen()) break;
+      if (any_ && Clock::now() - opened_ >= std::chrono::seconds(1)) pause_ = options_.first_pause;
+      if (!reopen(error.what())) break;
       ++reconnections_;
       log_info(name() + " is back");
       continue;
@@ -155,7 +169,7 @@ void Capture::run() {
       continue;
     }
     // After a round without a frame the next would be the same.
-    if (!any_ || !options_.loop || !reopen()) break;
+    if (!any_ || !options_.loop || !reopen("")) break;
   }
   {
     const std::lock_guard lock(mutex_);

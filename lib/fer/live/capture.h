@@ -21,13 +21,16 @@ struct CaptureOptions {
   // Files and folders: every frame, as fast as they are taken. Otherwise they come in real time,
   // and what nobody takes in time is dropped, as with a camera.
   bool full_speed = false;
-  bool loop = false;         // a file or folder begins again at its end; times go on
-  double first_pause = 0.5;  // seconds before a lost source is opened again, doubled each time
+  bool loop = false;  // a file or folder begins again at its end; times go on
+  // Seconds before a lost source is opened again, doubled each time until frames came for a second.
+  double first_pause = 0.5;
   double longest_pause = 30;
 };
 
 struct CapturedFrame {
-  Frame frame;                               // index and time go on over reconnections
+  // Index and time go on over reconnections; the time of a camera or stream is that of the clock,
+  // outages included.
+  Frame frame;
   std::chrono::steady_clock::time_point at;  // when it was there
 };
 
@@ -49,6 +52,7 @@ class Capture {
   // Closes the source and opens this one, as after a loss.
   void switch_to(const std::string& source);
 
+  std::string source() const;  // as it was asked for, by switch_to() last
   std::string name() const;
   // What a viewer should know: "" while frames come, else "camera 0 is lost, next try in 4 s".
   std::string notice() const;
@@ -60,7 +64,7 @@ class Capture {
  private:
   using Clock = std::chrono::steady_clock;
   void run();
-  bool reopen();
+  bool reopen(std::string why);
   void deliver(Frame frame);
   // False when there is something else to do: stop, or another source.
   bool sleep_until(Clock::time_point time);
@@ -85,6 +89,9 @@ class Capture {
   std::int64_t index_ = 0;
   double base_ = 0;  // seconds added to the source's own times
   double last_time_ = 0;
+  double pause_ = 0;  // before the next try
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point opened_;    // the source as it is
   Clock::time_point due_base_;  // when a frame of time 0 is due
   std::thread thread_;
 };

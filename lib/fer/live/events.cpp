@@ -52,6 +52,14 @@ EventWriter::EventWriter(const std::string& path, const Recognizer& recognizer, 
       controls_(controls),
       file_(path == "-" ? stdout : std::fopen(path.c_str(), "we")) {
   if (file_ == nullptr) fail_runtime(path + ": cannot be written: " + std::strerror(errno));
+  controls_.storing_answers = file_ != stdout;
+}
+
+std::string what_is_stored(const Controls& controls) {
+  if (controls.recording) {
+    return controls.storing_answers ? "pictures and answers are being recorded" : "being recorded";
+  }
+  return controls.storing_answers ? "answers are stored" : "nothing is stored";
 }
 
 EventWriter::~EventWriter() {

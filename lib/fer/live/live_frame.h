@@ -14,7 +14,8 @@ namespace fer {
 
 struct LiveFrame {
   std::string source;      // "camera 0", "clip.mp4"
-  Image image;             // RGB; found faces are unrecognisable in it while controls.blur is set
+  Image image;             // RGB
+  bool blurred = false;    // found faces are unrecognisable in it: controls.blur was set
   Image overlay;           // the same with boxes, labels and bars; empty when no sink wants it
   std::int64_t index = 0;  // as captured: gaps are frames that were dropped
   double time = 0;         // seconds of the source
@@ -47,7 +48,17 @@ struct Controls {
   std::atomic<bool> blur{false};
   std::atomic<bool> figures{false};  // rate and latency in the overlay
   std::atomic<bool> recording{false};
+  std::atomic<bool> storing_answers{false};  // the events go to a file
   std::atomic<bool> quit{false};
 };
+
+// Whether a view may show the picture: not one with clear faces once they are to be blurred. It
+// shows none until the next frame, which a paused or lost camera does not send.
+inline bool may_be_shown(const LiveFrame& frame, const Controls& controls) {
+  return frame.blurred || !controls.blur;
+}
+
+// What outlasts the program: "nothing is stored", "being recorded", ...
+std::string what_is_stored(const Controls& controls);
 
 }  // namespace fer

@@ -59,6 +59,7 @@ void Pipeline::stop() {
 Pipeline::Statistics Pipeline::statistics() const {
   const std::lock_guard lock(mutex_);
   Statistics now = statistics_;
+  now.fps = rate(Clock::now());
   now.dropped = capture_.dropped();
   now.reconnections = capture_.reconnections();
   return now;
@@ -80,13 +81,14 @@ void Pipeline::run() {
   finished_ = true;
 }
 
-// Of the last second.
-double Pipeline::rate() {
-  const auto now = Clock::now();
-  recent_.push_back(now);
-  while (recent_.size() > 2 && now - recent_.front() > std::chrono::seconds(1)) recent_.pop_front();
-  const double span = std::chrono::duration<double>(now - recent_.front()).count();
-  return span > 0 ? static_cast<double>(recent_.size() - 1) / span : 0;
+// Of the last second before `now`.
+double Pipeline::rate(Clock::time_point now) const {
+  const auto first = std::find_if(recent_.begin(), recent_.end(),
+                                  [&](auto time) { return now - time <= std::chrono::seconds(1); });
+  const auto frames = recent_.end() - first;
+  if (frames < 2) return 0;
+  return static_cast<double>(frames - 1) /
+         std::chrono::duration<double>(recent_.back() - *first).count();
 }
 
 void Pipeline::process(CapturedFrame captured) {
@@ -109,11 +111,18 @@ void Pipeline::process(CapturedFrame captured) {
   for (FaceCrop& crop : crops) results.push_back(std::move(crop.result));
   frame->faces = memory_.update(std::move(results), frame->time);
 
-  if (controls_.blur) {
+  frame->blurred = controls_.blur;
+  if (frame->blurred) {
     for (const Box& box : memory_.boxes()) blur_face(frame->image, box);
   }
   frame->dropped = capture_.dropped();
-  frame->fps = rate();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    while (!recent_.empty() && now - recent_.front() > std::chrono::seconds(1)) recent_.pop_front();
+    recent_.push_back(now);
+    frame->fps = rate(now);
+  }
   if (wants_overlay_) {
     frame->overlay = frame->image;
     frame->latency_ms = ms_since(captured.at);
@@ -123,7 +132,6 @@ void Pipeline::process(CapturedFrame captured) {
   {
     const std::lock_guard lock(mutex_);
     ++statistics_.frames;
-    statistics_.fps = frame->fps;
     statistics_.faces += static_cast<std::int64_t>(frame->faces.size());
     statistics_.latency.add(frame->latency_ms);
     statistics_.detect.add(frame->detect_ms);

@@ -60,7 +60,7 @@ class Pipeline {
  private:
   void run();
   void process(CapturedFrame captured);
-  double rate();
+  double rate(std::chrono::steady_clock::time_point now) const;  // with mutex_ held
 
   SharedRecognizer& recognizer_;
   Controls& controls_;
@@ -69,9 +69,9 @@ class Pipeline {
   std::unique_ptr<FaceDetector> detector_;
   FaceMemory memory_;
   bool wants_overlay_ = false;
-  std::deque<std::chrono::steady_clock::time_point> recent_;  // frames of the last second
 
   mutable std::mutex mutex_;
+  std::deque<std::chrono::steady_clock::time_point> recent_;  // frames of the last second
   Statistics statistics_;
   std::exception_ptr error_;
   std::atomic<bool> finished_{false};

@@ -6,6 +6,7 @@
 #include <opencv2/videoio.hpp>
 
 #include "fer/core/error.h"
+#include "fer/core/log.h"
 #include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/vision/mat.h"
@@ -16,7 +17,8 @@ struct Recorder::Writer {
   cv::VideoWriter video;
   cv::Size size;
   double begin = 0;          // time of the first frame
-  std::int64_t written = 0;  // frames
+  std::int64_t reached = 0;  // frames since then, had none been left out
+  std::int64_t written = 0;  // frames in the file
 };
 
 Recorder::Recorder(std::filesystem::path path, double fps, Controls& controls)
@@ -24,11 +26,21 @@ Recorder::Recorder(std::filesystem::path path, double fps, Controls& controls)
   if (to_lower(path_.extension().string()) != ".mp4") {
     fail_input(path_.string() + ": a recording is an .mp4 file");
   }
-  if (std::filesystem::exists(path_)) fail_input(path_.string() + ": exists already");
+  part_ = path_;
+  part_.replace_extension(".part.mp4");
+  for (const auto& taken : {path_, part_}) {
+    if (std::filesystem::exists(taken)) fail_input(taken.string() + ": exists already");
+  }
   controls_.recording = true;
 }
 
-Recorder::~Recorder() { finish(); }
+Recorder::~Recorder() {
+  try {
+    finish();
+  } catch (const Error& error) {
+    log_warning(error.what());
+  }
+}
 
 void Recorder::put(const LiveFramePtr& frame) {
   const ProfileScope scope("encode");
@@ -36,7 +48,7 @@ void Recorder::put(const LiveFramePtr& frame) {
     writer_ = std::make_unique<Writer>();
     writer_->size = {frame->overlay.width, frame->overlay.height};
     writer_->begin = frame->time;
-    if (!writer_->video.open(path_.string(), cv::CAP_FFMPEG,
+    if (!writer_->video.open(part_.string(), cv::CAP_FFMPEG,
                              cv::VideoWriter::fourcc('m', 'p', '4', 'v'), fps_, writer_->size)) {
       fail_runtime(path_.string() + ": cannot be written as a video");
     }
@@ -46,13 +58,26 @@ void Recorder::put(const LiveFramePtr& frame) {
   if (picture.size() != writer_->size) cv::resize(picture, picture, writer_->size);
   const auto due = std::llround((frame->time - writer_->begin) * fps_) + 1;
   // A source that was away for long does not fill the disk with its last picture.
-  writer_->written = std::max<std::int64_t>(writer_->written, due - std::llround(5 * fps_));
-  for (; writer_->written < due; ++writer_->written) writer_->video.write(picture);
+  writer_->reached = std::max<std::int64_t>(writer_->reached, due - std::llround(5 * fps_));
+  for (; writer_->reached < due; ++writer_->reached) {
+    writer_->video.write(picture);
+    ++writer_->written;
+  }
 }
 
+// OpenCV says nothing of what it could not write: the file itself is asked.
 void Recorder::finish() {
-  writer_.reset();
   controls_.recording = false;
+  if (!writer_) return;
+  const std::int64_t written = writer_->written;
+  writer_.reset();
+  const cv::VideoCapture video(part_.string(), cv::CAP_FFMPEG);
+  if (!video.isOpened() ||
+      video.get(cv::CAP_PROP_FRAME_COUNT) < static_cast<double>(written) - 0.5) {
+    fail_runtime(path_.string() + ": could not be written to its end (is the disk full?); " +
+                 part_.string() + " is what there is of it");
+  }
+  std::filesystem::rename(part_, path_);
 }
 
 }  // namespace fer

@@ -1,5 +1,5 @@
-// What the views show as a video file. Only where a user asks for it; controls.recording makes the
-// views say so.
+// What the views show as a video file, under x.part.mp4 until it is whole. Only where a user asks
+// for it; controls.recording makes the views say so.
 #pragma once
 
 #include <filesystem>
@@ -17,11 +17,11 @@ class Recorder : public Sink {
   ~Recorder() override;
   bool wants_overlay() const override { return true; }
   void put(const LiveFramePtr& frame) override;
-  void finish() override;
+  void finish() override;  // throws kRuntime when the file is not whole, which keeps its .part name
 
  private:
   struct Writer;
-  std::filesystem::path path_;
+  std::filesystem::path path_, part_;
   double fps_;
   Controls& controls_;
   std::unique_ptr<Writer> writer_;

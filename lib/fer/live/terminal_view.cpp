@@ -188,7 +188,8 @@ struct TerminalView::Impl {
     const int text_rows = size.rows - 2;
     const int picture_columns = beside ? size.columns - kPanelColumns - 1 : size.columns;
     const int picture_rows = beside ? text_rows : text_rows / 2;
-    const bool picture = can.picture && frame && picture_rows >= 6;
+    const bool picture =
+        can.picture && frame && may_be_shown(*frame, controls) && picture_rows >= 6;
     const int panel_column = beside && picture ? picture_columns + 2 : 1;
     const int panel_row = beside || !picture ? 2 : picture_rows + 2;
 
@@ -231,7 +232,7 @@ struct TerminalView::Impl {
     if (!frame) text += "  waiting for the first frame";
     if (controls.paused) text += "  paused";
     text += "  -  facial expressions, not feelings; ";
-    return " " + text + (controls.recording ? "[REC] being recorded" : "nothing is stored");
+    return " " + text + (controls.recording ? "[REC] " : "") + what_is_stored(controls);
   }
 
   static std::string figures(const LiveFrame& frame) {

@@ -106,7 +106,8 @@ Json WebApi::status() const {
                  {{"blur", controls_.blur.load()},
                   {"figures", controls_.figures.load()},
                   {"paused", controls_.paused.load()}}},
-                {"recording", controls_.recording.load()}};
+                {"recording", controls_.recording.load()},
+                {"storing_answers", controls_.storing_answers.load()}};
   if (const auto pipeline = watched_.load().lock()) {
     const Capture& capture = pipeline->capture();
     state["camera"] = {

@@ -155,11 +155,15 @@ std::set<std::string> host_names(const std::string& host) {
   return names;
 }
 
-bool RateLimit::allow(Clock::time_point now) {
+bool RateLimit::ready(Clock::time_point now) {
   const double passed = std::chrono::duration<double>(now - last_).count();
   left_ = std::min(per_second_, left_ + per_second_ * passed);
   last_ = now;
-  if (left_ < 1) return false;
+  return left_ >= 1;
+}
+
+bool RateLimit::allow(Clock::time_point now) {
+  if (!ready(now)) return false;
   left_ -= 1;
   return true;
 }

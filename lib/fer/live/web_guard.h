@@ -73,6 +73,7 @@ class RateLimit {
   using Clock = std::chrono::steady_clock;
   explicit RateLimit(double per_second) : per_second_(per_second), left_(per_second) {}
   bool allow(Clock::time_point now = Clock::now());
+  bool ready(Clock::time_point now = Clock::now());  // what allow() would say; counts nothing
 
  private:
   double per_second_, left_;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -30,8 +31,17 @@ namespace {
 // What a frame of the camera is for clients: encoded once, kept by those that still send it.
 struct News {
   std::int64_t number = 0;
+  bool blurred = false;
   std::shared_ptr<const std::string> jpeg, event;
 };
+
+std::shared_ptr<const std::string> stream_part(const Image& picture) {
+  const Bytes jpeg = encode_image(picture, ImageFormat::kJpeg, 80);
+  std::string part =
+      format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", jpeg.size());
+  part.append(jpeg.begin(), jpeg.end());
+  return std::make_shared<const std::string>(part + "\r\n");
+}
 
 // Whether the other side has closed the connection, where nothing is written that would tell.
 bool hung_up(tcp::socket& socket) {
@@ -42,7 +52,7 @@ bool hung_up(tcp::socket& socket) {
 }  // namespace
 
 struct WebServer::Impl {
-  Impl(SharedRecognizer& shared, Controls& controls, const WebOptions& web,
+  Impl(SharedRecognizer& shared, Controls& live_controls, const WebOptions& web,
        const WebLimits& web_limits);
   ~Impl();
 
@@ -60,6 +70,7 @@ struct WebServer::Impl {
 
   // Requests.
   RequestFacts facts(const http::request_header<>& header, bool open) const;
+  RateLimit& guesses_of(tcp::socket& socket);
   WebCall call(const Request& request, const std::string& path) const;
   Response response(const Request& request, const WebReply& reply) const;
   net::awaitable<WebReply> analyze(const Request& request);
@@ -73,8 +84,10 @@ struct WebServer::Impl {
   void encode();
   void publish(News news);
   net::awaitable<void> heartbeat();
+  std::shared_ptr<const std::string> picture_on_show() const;
 
   SharedRecognizer& recognizer;
+  const Controls& controls;
   WebOptions options;
   WebLimits limits;
   std::string token;
@@ -86,7 +99,7 @@ struct WebServer::Impl {
 
   // Of the server's own thread.
   WebCounts counts;
-  RateLimit logins;
+  std::map<std::string, RateLimit> wrong_tokens;  // by the sender's network
   News news;
 
   net::io_context io{1};
@@ -99,13 +112,13 @@ struct WebServer::Impl {
   std::thread encoder, thread;
 };
 
-WebServer::Impl::Impl(SharedRecognizer& shared, Controls& controls, const WebOptions& web,
+WebServer::Impl::Impl(SharedRecognizer& shared, Controls& live_controls, const WebOptions& web,
                       const WebLimits& web_limits)
     : recognizer(shared),
+      controls(live_controls),
       options(web),
       limits(web_limits),
-      token(web.token_file.empty() ? random_token() : read_token(web.token_file)),
-      logins(web_limits.logins) {
+      token(web.token_file.empty() ? random_token() : read_token(web.token_file)) {
   const bool with_tls = !options.tls_cert.empty() || !options.tls_key.empty();
   if (with_tls && (options.tls_cert.empty() || options.tls_key.empty())) {
     fail_input("--tls-cert and --tls-key belong together");
@@ -135,7 +148,7 @@ WebServer::Impl::Impl(SharedRecognizer& shared, Controls& controls, const WebOpt
   guarded.hosts = host_names(options.host);
   for (const std::string& name : options.names) guarded.hosts.insert(to_lower(name));
   guard = std::make_unique<Guard>(guarded);
-  api = std::make_unique<WebApi>(recognizer, controls, *guard);
+  api = std::make_unique<WebApi>(recognizer, live_controls, *guard);
 
   pool = std::make_unique<AnalysisPool>(recognizer);
   net::co_spawn(io, accept(), net::detached);
@@ -246,6 +259,20 @@ RequestFacts WebServer::Impl::facts(const http::request_header<>& header, bool o
   return facts;
 }
 
+// Of an address, or of the /64 that a host of IPv6 has to itself.
+RateLimit& WebServer::Impl::guesses_of(tcp::socket& socket) {
+  error_code error;
+  const auto address = socket.remote_endpoint(error).address();
+  std::string network = address.to_string();
+  if (address.is_v6() && !address.to_v6().is_v4_mapped()) {
+    const auto bytes = address.to_v6().to_bytes();
+    network.assign(bytes.begin(), bytes.begin() + 8);
+  }
+  constexpr std::size_t kMost = 4096;
+  if (wrong_tokens.size() >= kMost) wrong_tokens.clear();
+  return wrong_tokens.try_emplace(network, limits.logins).first->second;
+}
+
 template <class Stream>
 net::awaitable<void> WebServer::Impl::serve(Stream stream) {
   auto& socket = beast::get_lowest_layer(stream);
@@ -254,7 +281,7 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
   bool first = true;
   for (;;) {
     error_code error;
-    // The header first: who is not let in sends no body.
+    // The header first: who is not let in sends no body, and no request more than it needs.
     http::request_parser<http::vector_body<std::uint8_t>> parser;
     parser.header_limit(limits.header_bytes);
     parser.body_limit(limits.body_bytes);
@@ -287,14 +314,26 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
 
     RequestFacts request_facts = facts(header, open);
     request_facts.changes |= upgrade;
-    Guard::Verdict verdict = guard->check(request_facts);
-    if (verdict.status == 401 && !logins.allow()) verdict = {429, "too many wrong tokens"};
+    // A token is compared only where its sender has not guessed too often.
+    const bool shows_token = !open && !request_facts.authorization.empty();
+    RateLimit& guesses = guesses_of(socket.socket());
+    Guard::Verdict verdict = shows_token && !guesses.ready()
+                                 ? Guard::Verdict{429, "too many wrong tokens"}
+                                 : guard->check(request_facts);
+    if (shows_token && verdict.status == 401) guesses.allow();
     if (verdict.status == 200 && !rate.allow()) verdict = {429, "too many requests"};
     if (verdict.status != 200) {
       co_await refuse(stream, verdict);
       break;
     }
 
+    constexpr std::uint64_t kSmallBody = 4096;  // of settings
+    const std::uint64_t most = get ? 0 : path == "/api/analyze" ? limits.body_bytes : kSmallBody;
+    parser.body_limit(most);
+    if (parser.content_length() && *parser.content_length() > most) {
+      co_await refuse(stream, {413, "the body is too large"});
+      break;
+    }
     socket.expires_after(seconds(limits.body_seconds));
     if (beast::iequals(header[http::field::expect], "100-continue")) {
       http::response<http::empty_body> go_on(http::status::continue_, 11);
@@ -396,15 +435,12 @@ void WebServer::Impl::encode() {
   while (const auto frame = newest.take()) {
     News fresh;
     fresh.number = ++number;
+    fresh.blurred = (*frame)->blurred;
     fresh.event = std::make_shared<const std::string>(
         event_line(event_json(**frame, recognizer.recognizer())));
     if (viewers > 0) {
       const ProfileScope scope("encode");
-      const Bytes jpeg = encode_image((*frame)->overlay, ImageFormat::kJpeg, 80);
-      std::string part =
-          format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", jpeg.size());
-      part.append(jpeg.begin(), jpeg.end());
-      fresh.jpeg = std::make_shared<const std::string>(part + "\r\n");
+      fresh.jpeg = stream_part((*frame)->overlay);
     }
     net::post(io, [this, fresh = std::move(fresh)]() mutable { publish(std::move(fresh)); });
   }
@@ -426,6 +462,12 @@ net::awaitable<void> WebServer::Impl::heartbeat() {
   }
 }
 
+// The newest picture; a gray one in place of one whose faces are to be blurred and are not.
+std::shared_ptr<const std::string> WebServer::Impl::picture_on_show() const {
+  static const auto gray = stream_part(Image(64, 48, 3, 90));
+  return news.jpeg && controls.blur && !news.blurred ? gray : news.jpeg;
+}
+
 template <class Stream>
 net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request& request,
                                                   bool pictures) {
@@ -445,16 +487,19 @@ net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request&
   std::optional<Counted<std::atomic<int>>> viewer;
   if (pictures) viewer.emplace(viewers);
   std::int64_t seen = 0;
+  std::shared_ptr<const std::string> shown;
   auto written = Clock::now();
   while (!error) {
     // A client that takes longer than a frame finds the newest one afterwards, not a queue.
     std::shared_ptr<const std::string> part;
-    if (news.number != seen && (!pictures || news.jpeg)) {
-      part = pictures ? news.jpeg
-                      : std::make_shared<const std::string>("data: " + *news.event + "\n\n");
+    const bool quiet = Clock::now() - written > std::chrono::seconds(5);
+    if (pictures && (picture_on_show() != shown || quiet)) {
+      part = shown = picture_on_show();
+    } else if (!pictures && news.number != seen) {
+      part = std::make_shared<const std::string>("data: " + *news.event + "\n\n");
       seen = news.number;
-    } else if (Clock::now() - written > std::chrono::seconds(5)) {
-      part = pictures ? news.jpeg : std::make_shared<const std::string>(": quiet\n\n");
+    } else if (!pictures && quiet) {
+      part = std::make_shared<const std::string>(": quiet\n\n");
     }
     if (!part) {
       // No picture yet, of a camera that is lost or paused.

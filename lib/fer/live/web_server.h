@@ -37,7 +37,7 @@ struct WebLimits {
   int clients = 64;      // connections at a time
   double requests = 50;  // a second and connection
   double frames = 60;
-  double logins = 5;  // wrong tokens a second, of all clients together
+  double logins = 5;  // wrong tokens a second of an address, and as many at once
 };
 
 class WebServer : public Sink {

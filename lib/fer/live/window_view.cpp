@@ -65,12 +65,19 @@ void WindowView::step() {
 void WindowView::draw() {
   const ProfileScope scope("show");
   cv::Mat picture;
-  cv::cvtColor(as_mat(frame_->overlay), picture, cv::COLOR_RGB2BGR);
+  const bool hidden = !may_be_shown(*frame_, controls_);
+  if (hidden) {
+    picture = cv::Mat(frame_->overlay.height, frame_->overlay.width, CV_8UC3, {90, 90, 90});
+  } else {
+    cv::cvtColor(as_mat(frame_->overlay), picture, cv::COLOR_RGB2BGR);
+  }
   const double scale = std::max(0.5, picture.cols / 1400.0);
   const int line = static_cast<int>(34 * scale);
   std::string text = hooks_.notice();
   if (text.empty() && std::chrono::steady_clock::now() < message_until_) text = message_;
   if (text.empty() && controls_.paused) text = "paused";
+  if (hidden)
+    text += text.empty() ? "blurred with the next frame" : "; blurred with the next frame";
   if (text.empty()) text = "h: help";
   put_text(picture, text, {line / 3, picture.rows - line / 3}, scale);
   for (std::size_t i = 0; help_ && i < kHelp.size(); ++i) {
@@ -99,7 +106,7 @@ void WindowView::press(int key) {
       controls_.paused = !controls_.paused;
       break;
     case 's':
-      if (!frame_) break;
+      if (!frame_ || !may_be_shown(*frame_, controls_)) break;
       try {
         const std::string name = screenshot_name();
         write_image(name, frame_->overlay);

@@ -68,7 +68,7 @@ void largest_first(std::vector<Face>& faces) {
                    [](const Face& a, const Face& b) { return a.box.height > b.box.height; });
 }
 
-// The picture so that its longer side has `side` pixels, RGB to BGR; `scale` = pixels of it a pixel
+// The picture so that its longer side has `side` pixels; `scale` = pixels of it a pixel
 // of the original.
 cv::Mat scaled(const Image& image, int side, double& scale) {
   scale = static_cast<double>(side) / std::max(image.width, image.height);

@@ -56,14 +56,20 @@ class CaptureSource : public FrameSource {
       if (!capture_.isOpened())
         fail_input(name_ + (live_ ? ": cannot be opened" : ": not a video that can be read"));
       if (camera) {
-        if (options.width > 0) capture_.set(cv::CAP_PROP_FRAME_WIDTH, options.width);
-        if (options.height > 0) capture_.set(cv::CAP_PROP_FRAME_HEIGHT, options.height);
+        // OpenCV asks V4L2 once it has both.
+        const double width = capture_.get(cv::CAP_PROP_FRAME_WIDTH),
+                     height = capture_.get(cv::CAP_PROP_FRAME_HEIGHT);
+        if (options.width > 0 || options.height > 0) {
+          capture_.set(cv::CAP_PROP_FRAME_WIDTH, options.width > 0 ? options.width : width);
+          capture_.set(cv::CAP_PROP_FRAME_HEIGHT, options.height > 0 ? options.height : height);
+        }
         if (options.fps > 0) capture_.set(cv::CAP_PROP_FPS, options.fps);
       }
       const double fps = capture_.get(cv::CAP_PROP_FPS),
                    count = capture_.get(cv::CAP_PROP_FRAME_COUNT);
       if (fps > 0 && fps < 1000) fps_ = fps;
-      if (!live_ && count > 0 && count < 1e12) count_ = static_cast<std::int64_t>(count);
+      const bool finite = count > 0 && count < 1e12;
+      if (address && finite) live_ = false;  // a file that comes over the network
     } catch (const cv::Exception& error) {
       fail_input(name_ + ": cannot be opened: " + trim(error.err));
     }
@@ -72,7 +78,6 @@ class CaptureSource : public FrameSource {
   std::string name() const override { return name_; }
   bool live() const override { return live_; }
   double fps() const override { return fps_; }
-  std::int64_t frame_count() const override { return count_; }
 
   std::optional<Frame> next() override {
     if (!grab()) return std::nullopt;
@@ -137,7 +142,6 @@ class CaptureSource : public FrameSource {
   std::string name_;
   bool live_ = false;
   double fps_ = 0;
-  std::int64_t count_ = -1;
   std::int64_t index_ = 0;
   double time_ = 0;
   std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
@@ -154,7 +158,6 @@ class FolderSource : public FrameSource {
   std::string name() const override { return folder_; }
   bool live() const override { return false; }
   double fps() const override { return fps_; }
-  std::int64_t frame_count() const override { return static_cast<std::int64_t>(files_.size()); }
   std::optional<Frame> next() override {
     if (at_ >= files_.size()) return std::nullopt;
     const auto index = static_cast<std::int64_t>(at_++);

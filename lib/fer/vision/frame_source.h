@@ -33,14 +33,13 @@ class FrameSource {
   virtual ~FrameSource() = default;
   // "camera 0", "clip.mp4"; of an address without password and query: it may stand in a log.
   virtual std::string name() const = 0;
-  // A camera or a stream: it has no end, and what is not read in time is gone.
+  // A camera or a stream: it has no end, and what is not read in time is gone. A file at an address
+  // is none.
   virtual bool live() const = 0;
   virtual double fps() const = 0;  // 0: unknown
-  virtual std::int64_t frame_count()
-      const = 0;  // an estimate for files; -1: unknown or without end
   // The next frame; nothing at the end of a file or folder. Throws kRuntime when a camera or stream
-  // is lost (open it again) and kInput on an image file that cannot be read (the next call goes
-  // on).
+  // is lost (open it again) or a frame of a file cannot be decoded, and kInput on an image file
+  // that cannot be read (the next call goes on).
   virtual std::optional<Frame> next() = 0;
   // Passes over a frame, cheaper than next() where nothing need be decoded; false at the end.
   virtual bool skip() = 0;

@@ -106,9 +106,9 @@ cv::Rect rect(const Box& box) {
 // All lengths that follow from the size of the text.
 class Style {
  public:
-  Style(const Image& image, const OverlayOptions& options) {
+  explicit Style(const Image& image) {
     const float side = static_cast<float>(std::max(image.width, image.height));
-    const float pixels = std::max(11.0f, 0.016f * side) * options.text_scale;
+    const float pixels = std::max(11.0f, 0.016f * side);
     scale_ = pixels / 21.0;  // Hershey's capitals have 21 pixels
     stroke_ = std::max(1, static_cast<int>(std::lround(pixels / 11)));
     padding_ = std::max(2, static_cast<int>(std::lround(pixels / 4)));
@@ -199,12 +199,11 @@ void draw_label(cv::Mat& mat, const Annotation& annotation, const Box& place, bo
 
 }  // namespace
 
-void draw_annotations(Image& image, std::span<const Annotation> annotations,
-                      const OverlayOptions& options) {
+void draw_annotations(Image& image, std::span<const Annotation> annotations) {
   if (image.empty()) return;
   image = to_rgb(image);
   cv::Mat mat = as_mat(image);
-  const Style style(image, options);
+  const Style style(image);
   std::vector<Box> faces;
   std::vector<LabelSize> panels, titles;
   for (const Annotation& annotation : annotations) {
@@ -248,11 +247,11 @@ void draw_annotations(Image& image, std::span<const Annotation> annotations,
   }
 }
 
-void draw_status(Image& image, const std::string& text, const OverlayOptions& options) {
+void draw_status(Image& image, const std::string& text) {
   if (image.empty()) return;
   image = to_rgb(image);
   cv::Mat mat = as_mat(image);
-  const Style style(image, options);
+  const Style style(image);
   std::string line = ascii(text);
   while (!line.empty() && style.text_width(line) + 2 * style.padding() > image.width)
     line.pop_back();

@@ -26,18 +26,13 @@ struct Annotation {
   std::vector<Bar> bars;  // below the title, where the picture has room for them
 };
 
-struct OverlayOptions {
-  float text_scale = 1;  // 1: 11 pixels high, or 1.6 % of the longer side where that is more
-};
-
 // The image becomes RGB. All text is inside the picture, and no two labels overlap: a label stands
 // beside its box where there is room, else at the nearest free place with a line to its box; bars
 // are left out where they would cover a face; a label that fits nowhere is left out.
-void draw_annotations(Image& image, std::span<const Annotation> annotations,
-                      const OverlayOptions& options = {});
+void draw_annotations(Image& image, std::span<const Annotation> annotations);
 
 // One line in the top left corner (frame rate, notices); cut to the width of the picture.
-void draw_status(Image& image, const std::string& text, const OverlayOptions& options = {});
+void draw_status(Image& image, const std::string& text);
 
 // Makes what is in the box unrecognisable: blocks of an eighth of it.
 void pixelate(Image& image, const Box& box);

@@ -2,7 +2,7 @@
 'use strict';
 
 const $ = (id) => document.getElementById(id);
-const state = {mode: 'server', labels: [], settings: {}, points: [], result: null};
+const state = {mode: 'server', labels: [], settings: {}, points: [], result: null, faces: []};
 const colourOf = (label) => (state.labels.find((l) => l.name === label) || {colour: '#888888'}).colour;
 
 // ---- the server --------------------------------------------------------------------------------
@@ -35,8 +35,13 @@ async function openSession() {
 }
 
 function say(text, bad = false) {
-  $('state').textContent = text;
+  if ($('state').textContent !== text) $('state').textContent = text;
   $('state').classList.toggle('bad', bad);
+}
+
+// Apart from the state, which is read out when it changes.
+function showSpeed(text) {
+  $('speed').textContent = text;
 }
 
 async function refresh() {
@@ -62,6 +67,7 @@ async function refresh() {
   state.settings = status.settings;
   for (const key of ['blur', 'figures', 'paused']) $('set-' + key).checked = status.settings[key];
   $('recording').hidden = !status.recording;
+  $('storing').hidden = !status.storing_answers;
   state.camera = status.camera;
   if (state.mode === 'server') {
     const camera = status.camera;
@@ -86,12 +92,13 @@ function show(result) {
     uncertain: 'smoothed_uncertain' in face ? face.smoothed_uncertain : face.uncertain,
     issues: face.issues,
   }));
+  state.faces = faces;
   showRows(faces);
   if (state.mode !== 'picture') {
     state.points.push({at: performance.now(), id: faces.length ? faces[0].id : 0,
                        p: faces.length && faces[0].label ? faces[0].probabilities : null});
   }
-  drawOverlay(faces);
+  drawOverlay();
 }
 
 const caption = (face) => !face.label ? face.issues.join(', ') :
@@ -106,7 +113,7 @@ function showRows(faces) {
     const [number, name, bars] = rows.children[i].children;
     number.textContent = '#' + face.id;
     name.firstChild.textContent = face.label ? (face.uncertain ? 'uncertain' : face.label) : 'no answer';
-    name.firstChild.style.color = face.label && !face.uncertain ? colourOf(face.label) : '';
+    name.firstChild.style.setProperty('--swatch', face.label && !face.uncertain ? colourOf(face.label) : 'transparent');
     name.lastChild.textContent = face.label ? Math.round(100 * face.confidence) + ' %' : face.issues.join(', ');
     state.labels.forEach((label, c) => {
       const p = face.probabilities[label.name] || 0;
@@ -135,7 +142,8 @@ function makeRow() {
 }
 
 // Boxes over the visitor's own camera or picture; the server draws its own.
-function drawOverlay(faces) {
+function drawOverlay() {
+  const {faces} = state;
   const canvas = $('overlay');
   const context = canvas.getContext('2d');
   const ratio = window.devicePixelRatio || 1;
@@ -196,12 +204,13 @@ function drawTimeline() {
   const span = 60000;
   while (state.points.length && now - state.points[0].at > span) state.points.shift();
   const last = state.points[state.points.length - 1];
-  $('time-of').textContent = last && last.id ? `of face #${last.id}` : '';
+  const id = last ? last.id : 0;
+  $('time-of').textContent = id ? `of face #${id}` : '';
   state.points.forEach((point, i) => {
-    if (!point.p) return;
+    if (!point.p || point.id !== id) return;
     const next = state.points[i + 1];
     const from = canvas.width * (1 - (now - point.at) / span);
-    const until = canvas.width * (1 - (now - (next ? Math.min(next.at, point.at + 1500) : now)) / span);
+    const until = canvas.width * (1 - (now - Math.min(next ? next.at : now, point.at + 1500)) / span);
     let y = canvas.height;
     for (const label of state.labels) {
       const tall = canvas.height * (point.p[label.name] || 0);
@@ -238,7 +247,7 @@ async function look(mode) {
   state.points = [];
   state.result = null;
   for (const tab of document.querySelectorAll('nav button')) {
-    tab.setAttribute('aria-selected', tab.dataset.mode === mode);
+    tab.setAttribute('aria-pressed', tab.dataset.mode === mode);
   }
   $('server-view').hidden = mode !== 'server';
   $('own-view').hidden = mode !== 'own';
@@ -246,8 +255,10 @@ async function look(mode) {
   $('drop').hidden = mode !== 'picture';
   $('drop').classList.remove('small');
   hint('');
+  showSpeed('');
+  state.faces = [];
   showRows([]);
-  drawOverlay([]);
+  drawOverlay();
   if (mode === 'server') await lookAtServer(mine);
   if (mode === 'own') await lookAtOwnCamera(mine);
   if (mode === 'picture') say('');
@@ -260,8 +271,9 @@ async function lookAtServer(mine) {
     hint('This server has no camera of its own. Use yours, or drop a picture.');
     return;
   }
-  $('server-view').src = '/stream.mjpg';
   events = new EventSource('/api/events');
+  // With the events the picture is asked for again: after a loss it would stand still.
+  events.onopen = () => { $('server-view').src = '/stream.mjpg?' + Date.now(); };
   events.onmessage = (event) => show(JSON.parse(event.data));
 }
 
@@ -287,13 +299,18 @@ async function lookAtOwnCamera(mine) {
   if (mine !== looks) return;
   const to = socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
   to.onopen = () => { say('my camera'); send(to); };
-  to.onclose = () => { if (mine === looks) say('the connection was closed', true); };
+  to.onclose = () => {
+    if (mine !== looks) return;
+    say('the connection was closed', true);
+    showSpeed('');
+  };
   to.onmessage = (event) => {
     if (mine !== looks) return;
     const reply = JSON.parse(event.data);
     if (reply.type === 'result') {
       show(reply);
-      say(`my camera, answered in ${Math.round(performance.now() - sentAt)} ms`);
+      say('my camera');
+      showSpeed(`answered in ${Math.round(performance.now() - sentAt)} ms`);
     } else if (reply.type === 'error') {
       say(reply.error, true);
     }
@@ -353,9 +370,14 @@ for (const key of ['blur', 'figures', 'paused']) {
       say(error.message, true);
     }
     await refresh();
+    drawOverlay();
   };
 }
-$('set-mirror').onchange = () => $('own-view').classList.toggle('mirror', $('set-mirror').checked);
+$('set-mirror').onchange = () => {
+  $('own-view').classList.toggle('mirror', $('set-mirror').checked);
+  drawOverlay();
+};
+addEventListener('resize', drawOverlay);
 $('set-rate').oninput = () => { $('rate-value').textContent = $('set-rate').value; };
 $('file').onchange = () => lookAtPicture($('file').files[0]);
 for (const name of ['dragover', 'dragleave', 'drop']) {
