@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes models/MODEL_CARD.md: the words of models/MODEL_CARD.md.in, and in place of each line "@figures HEAD@" what
-# fer-eval measures of models/fer.safetensors on the test split.
+# Writes models/MODEL_CARD.md: the words of models/MODEL_CARD.md.in, and in place of each line "@figures HEAD@" or
+# "@figures HEAD TARGETS@" what fer-eval measures of models/fer.safetensors on the test split.
 # Usage: scripts/model-card.sh fer2013.csv   (with fer2013new.csv beside it)
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -11,9 +11,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 while IFS= read -r line; do
-  if [[ $line =~ ^@figures\ (.+)@$ ]]; then
-    build/release/bin/fer-eval --model models/fer.safetensors --data "$data" --head "${BASH_REMATCH[1]}" --split test \
-      --dedup --no-save --model-card "$work/figures.md" >/dev/null
+  if [[ $line =~ ^@figures\ ([^ @]+)\ ?([^ @]*)@$ ]]; then
+    targets=()
+    [ -z "${BASH_REMATCH[2]}" ] || targets=(--targets "${BASH_REMATCH[2]}")
+    build/release/bin/fer-eval --model models/fer.safetensors --data "$data" --head "${BASH_REMATCH[1]}" "${targets[@]}" \
+      --split test --dedup --no-save --model-card "$work/figures.md" >/dev/null
     cat "$work/figures.md"
   else
     printf '%s\n' "$line"
