@@ -48,7 +48,6 @@ TEST_CASE("a folder gives its images and videos in natural order, subfolders onl
                                                        root + "/img2.JPG", root + "/img10.png"});
   CHECK(list({root}, true).paths.back() == root + "/sub/deep.png");
   CHECK(list({root}, true).paths.size() == 5);
-  CHECK(image_files(folder.path()).size() == 3);
   std::filesystem::create_directory_symlink(folder.path(), folder / "sub/loop");
   CHECK(list({root}, true).paths.size() == 5);
 }
@@ -95,15 +94,4 @@ TEST_CASE("a file whose name looks like a glob is itself, and a glob without a m
   CHECK(list({name}).paths == std::vector{name});
   CHECK(list({"/nowhere/*.png"}).paths == std::vector<std::string>{"/nowhere/*.png"});
   CHECK(list({"rtsp://host/a?b=1"}).paths == std::vector<std::string>{"rtsp://host/a?b=1"});
-}
-
-TEST_CASE("numbers in names are ordered by value") {
-  CHECK(natural_less("img2", "img10"));
-  CHECK_FALSE(natural_less("img10", "img2"));
-  CHECK(natural_less("a", "b"));
-  CHECK(natural_less("a1b2", "a1b10"));
-  CHECK(natural_less("a01", "a1"));
-  CHECK_FALSE(natural_less("a1", "a01"));
-  CHECK_FALSE(natural_less("x", "x"));
-  CHECK(natural_less("99999999999999999998", "99999999999999999999"));
 }

@@ -14,6 +14,8 @@
 namespace fer {
 namespace {
 
+bool digit(char c) { return c >= '0' && c <= '9'; }
+
 bool is_png(const std::filesystem::path& path) {
   return to_lower(path.extension().string()) == ".png";
 }
@@ -47,6 +49,46 @@ bool has_image_extension(const std::filesystem::path& path) {
                                       ".tiff", ".webp", ".pgm",  ".ppm"};
   return std::find(kExtensions.begin(), kExtensions.end(), to_lower(path.extension().string())) !=
          kExtensions.end();
+}
+
+bool natural_less(const std::string& a, const std::string& b) {
+  std::size_t i = 0, j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (digit(a[i]) && digit(b[j])) {
+      const auto number = [](const std::string& text, std::size_t& at) {
+        while (at + 1 < text.size() && text[at] == '0' && digit(text[at + 1])) ++at;
+        const std::size_t begin = at;
+        while (at < text.size() && digit(text[at])) ++at;
+        return std::string_view(text).substr(begin, at - begin);
+      };
+      const std::string_view x = number(a, i), y = number(b, j);
+      if (x != y) return x.size() != y.size() ? x.size() < y.size() : x < y;
+    } else {
+      if (a[i] != b[j]) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
+      ++i;
+      ++j;
+    }
+  }
+  return a.size() - i != b.size() - j ? a.size() - i < b.size() - j : a < b;
+}
+
+std::vector<std::filesystem::path> folder_entries(
+    const std::filesystem::path& folder,
+    const std::function<bool(const std::filesystem::directory_entry&)>& keep) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (keep(*entry)) found.push_back(entry->path());
+  }
+  if (error) fail_input("the folder cannot be read: " + error.message());
+  std::ranges::sort(found, natural_less, [](const auto& path) { return path.string(); });
+  return found;
+}
+
+std::vector<std::filesystem::path> image_files(const std::filesystem::path& folder) {
+  return folder_entries(folder,
+                        [](const auto& entry) { return has_image_extension(entry.path()); });
 }
 
 std::vector<std::size_t> decode_files(const std::vector<ImageFile>& files,

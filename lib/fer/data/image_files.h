@@ -1,7 +1,8 @@
-// Pictures named by a folder or a manifest, decoded into a table.
+// Files of pictures: which a folder holds, in what order, and decoded into a table.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,15 @@
 namespace fer {
 
 bool has_image_extension(const std::filesystem::path& path);
+
+// "img2" before "img10", else by bytes.
+bool natural_less(const std::string& a, const std::string& b);
+// What a folder holds and `keep` wants, in natural order. Throws kInput when it cannot be read.
+std::vector<std::filesystem::path> folder_entries(
+    const std::filesystem::path& folder,
+    const std::function<bool(const std::filesystem::directory_entry&)>& keep);
+std::vector<std::filesystem::path> image_files(
+    const std::filesystem::path& folder);  // by extension
 
 struct ImageFile {
   std::filesystem::path path;

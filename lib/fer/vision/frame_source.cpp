@@ -11,8 +11,8 @@
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/text.h"
+#include "fer/data/image_files.h"
 #include "fer/vision/image_io.h"
-#include "fer/vision/input_list.h"
 #include "fer/vision/mat.h"
 
 namespace fer {

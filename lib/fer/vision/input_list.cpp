@@ -25,23 +25,6 @@ bool has_video_extension(const fs::path& path) {
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
-
-template <typename Keep>
-std::vector<fs::path> entries(const fs::path& folder, const Keep& keep) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (keep(*entry)) found.push_back(entry->path());
-  }
-  if (error) fail_input("the folder cannot be read: " + error.message());
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
-    return natural_less(a.string(), b.string());
-  });
-  return found;
-}
-
 std::function<std::optional<std::string>()> each(std::vector<std::string> values) {
   return [values = std::move(values), at = std::size_t{0}]() mutable -> std::optional<std::string> {
     if (at >= values.size()) return std::nullopt;
@@ -76,7 +59,7 @@ InputList::InputList(std::vector<std::string> arguments, bool recursive, std::is
 }
 
 InputList::Source InputList::folder(const fs::path& path) const {
-  const auto paths = entries(path, [this](const fs::directory_entry& entry) {
+  const auto paths = folder_entries(path, [this](const fs::directory_entry& entry) {
     std::error_code broken;
     // A link to a folder may lead back up.
     if (entry.is_directory(broken)) return recursive_ && !entry.is_symlink(broken);
@@ -140,32 +123,6 @@ std::int64_t InputList::count() const {
   std::int64_t n = 0;
   while (copy.next()) ++n;
   return n;
-}
-
-std::vector<fs::path> image_files(const fs::path& folder) {
-  return entries(
-      folder, [](const fs::directory_entry& entry) { return has_image_extension(entry.path()); });
-}
-
-bool natural_less(const std::string& a, const std::string& b) {
-  std::size_t i = 0, j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (digit(a[i]) && digit(b[j])) {
-      const auto number = [](const std::string& text, std::size_t& at) {
-        while (at + 1 < text.size() && text[at] == '0' && digit(text[at + 1])) ++at;
-        const std::size_t begin = at;
-        while (at < text.size() && digit(text[at])) ++at;
-        return std::string_view(text).substr(begin, at - begin);
-      };
-      const std::string_view x = number(a, i), y = number(b, j);
-      if (x != y) return x.size() != y.size() ? x.size() < y.size() : x < y;
-    } else {
-      if (a[i] != b[j]) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
-      ++i;
-      ++j;
-    }
-  }
-  return a.size() - i != b.size() - j ? a.size() - i < b.size() - j : a < b;
 }
 
 }  // namespace fer

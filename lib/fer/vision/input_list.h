@@ -49,10 +49,4 @@ class InputList {
   std::vector<Source> open_;  // the innermost last
 };
 
-// The image files of a folder by extension, in natural order.
-std::vector<std::filesystem::path> image_files(const std::filesystem::path& folder);
-
-// "img2" before "img10", else by bytes.
-bool natural_less(const std::string& a, const std::string& b);
-
 }  // namespace fer

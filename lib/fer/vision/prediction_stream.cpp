@@ -5,10 +5,10 @@
 #include <new>
 
 #include "fer/core/error.h"
+#include "fer/core/ordered_parallel_map.h"
 #include "fer/core/parallel.h"
 #include "fer/core/profile.h"
 #include "fer/vision/frame_source.h"
-#include "fer/vision/ordered_map.h"
 
 namespace fer {
 
@@ -127,7 +127,7 @@ class Finder {
 }  // namespace
 
 struct PredictionStream::Pipeline {
-  OrderedMap<Item, Found> found;
+  OrderedParallelMap<Item, Found> found;
 };
 
 PredictionStream::PredictionStream(Recognizer& recognizer, InputList inputs,

@@ -1,14 +1,14 @@
-#include "fer/vision/ordered_map.h"
+#include "fer/core/ordered_parallel_map.h"
 
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <chrono>
 #include <set>
 #include <stdexcept>
 
-#include "support.h"
+#include "fer/core/random.h"
 
 using namespace fer;
-using namespace fer::test;
 
 namespace {
 
@@ -26,7 +26,7 @@ void wait_a_little(int i) {
 }  // namespace
 
 TEST_CASE("results come in the order of the items, each once, whatever the threads do") {
-  OrderedMap<int, int> map(
+  OrderedParallelMap<int, int> map(
       numbers(500),
       [] {
         return [](int i) {
@@ -50,7 +50,7 @@ TEST_CASE("no more results wait than the window holds") {
     ++pulled;
     return next();
   };
-  OrderedMap<int, int> map(
+  OrderedParallelMap<int, int> map(
       source, [] { return [](int i) { return i; }; }, 3, 10);
   for (int i = 0; i < 100; ++i) {
     map.next();
@@ -68,7 +68,7 @@ TEST_CASE("each thread has a worker of its own") {
       return ++calls;
     };
   };
-  OrderedMap<int, int> map(numbers(200), make, 3, 12);
+  OrderedParallelMap<int, int> map(numbers(200), make, 3, 12);
   int total = 0;
   while (map.next()) ++total;
   CHECK(total == 200);
@@ -76,7 +76,7 @@ TEST_CASE("each thread has a worker of its own") {
 }
 
 TEST_CASE("an exception of a worker or of the source comes out in its place") {
-  OrderedMap<int, int> worker(
+  OrderedParallelMap<int, int> worker(
       numbers(10),
       [] {
         return [](int i) {
@@ -94,7 +94,7 @@ TEST_CASE("an exception of a worker or of the source comes out in its place") {
     if (!i) throw std::runtime_error("torn");
     return i;
   };
-  OrderedMap<int, int> torn(
+  OrderedParallelMap<int, int> torn(
       source, [] { return [](int i) { return i; }; }, 2, 4);
   for (int i = 0; i < 3; ++i) CHECK(torn.next() == i);
   CHECK_THROWS_WITH(torn.next(), "torn");
@@ -103,7 +103,7 @@ TEST_CASE("an exception of a worker or of the source comes out in its place") {
 
 TEST_CASE("leaving early neither hangs nor loses a thread") {
   for (int taken = 0; taken < 20; ++taken) {
-    OrderedMap<int, int> map(
+    OrderedParallelMap<int, int> map(
         numbers(1'000'000), [] { return [](int i) { return i; }; }, 4, 16);
     for (int i = 0; i < taken; ++i) CHECK(map.next() == i);
   }

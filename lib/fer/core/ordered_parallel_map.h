@@ -19,25 +19,25 @@ namespace fer {
 // thread's own. The first exception of either is thrown by next() in its place in the order.
 // Leaving early is clean: the destructor waits only for the items that are being worked on.
 template <typename Item, typename Result>
-class OrderedMap {
+class OrderedParallelMap {
  public:
   using Source = std::function<std::optional<Item>()>;
   using Worker = std::function<Result(Item)>;
 
-  OrderedMap(Source source, std::function<Worker()> make_worker, int threads, int window)
+  OrderedParallelMap(Source source, std::function<Worker()> make_worker, int threads, int window)
       : source_(std::move(source)), window_(window) {
     for (int i = 0; i < threads; ++i)
       threads_.emplace_back([this, make_worker] { run(make_worker); });
   }
-  ~OrderedMap() {
+  ~OrderedParallelMap() {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
     }
     space_.notify_all();
   }
-  OrderedMap(const OrderedMap&) = delete;
-  OrderedMap& operator=(const OrderedMap&) = delete;
+  OrderedParallelMap(const OrderedParallelMap&) = delete;
+  OrderedParallelMap& operator=(const OrderedParallelMap&) = delete;
 
   // The next result, waiting for it; nothing at the end.
   std::optional<Result> next() {
