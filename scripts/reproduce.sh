@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The shipped model again, from the data alone: trains its three stages (about four hours on two cores of an EPYC;
+# The shipped model again, from the data alone: trains its three stages (some four and a half hours on two cores of an EPYC;
 # interrupted, it goes on where it was), ships it as scripts/ship-model.sh does, and shows how its figures differ from
 # the stored ones.
 # Usage: scripts/reproduce.sh fer2013.csv   (with fer2013new.csv beside it)
