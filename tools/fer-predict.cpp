@@ -1,10 +1,14 @@
 // fer-predict: which expression do the faces on these photos and videos show?
+#include <poll.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <iostream>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <streambuf>
 
 #include "fer/core/error.h"
 #include "fer/core/file.h"
@@ -203,6 +207,27 @@ class TimelineSaver {
   int written_ = 0;
 };
 
+// Standard input that ends when the user asks to stop, also while nothing comes.
+class StoppableInput : public std::streambuf {
+ protected:
+  int_type underflow() override {
+    for (;;) {
+      if (stop_requested()) return traits_type::eof();
+      constexpr int kMilliseconds = 100;
+      pollfd state{STDIN_FILENO, POLLIN, 0};
+      if (::poll(&state, 1, kMilliseconds) <= 0) continue;
+      const ssize_t got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return traits_type::eof();
+      setg(buffer_.data(), buffer_.data(), buffer_.data() + got);
+      return traits_type::to_int_type(buffer_[0]);
+    }
+  }
+
+ private:
+  std::array<char, 4096> buffer_{};
+};
+
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
   if (!flags.save.empty()) check_save_folder(flags);
@@ -216,7 +241,9 @@ int predict(int argc, char** argv) {
   std::optional<TimelineSaver> timelines;
   if (!flags.timeline.empty()) timelines.emplace(flags.timeline, recognizer);
 
-  InputList inputs(flags.inputs, flags.recursive, std::cin);
+  StoppableInput buffer;
+  std::istream input(&buffer);
+  InputList inputs(flags.inputs, flags.recursive, input);
   // Where the results themselves fill the terminal a bar would only flicker between them.
   std::optional<Progress> progress;
   if (!::isatty(STDOUT_FILENO))

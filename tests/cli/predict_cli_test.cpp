@@ -282,4 +282,24 @@ TEST_CASE("fer-predict answers by any engine it has, and never loads libtorch") 
   const auto libraries = run_shell("ldd " + kPredict, scratch.path());
   CHECK_THAT(libraries.out, Catch::Contains("libopencv_core") && !Catch::Contains("torch"));
 }
+
+TEST_CASE("fer-predict stops when it is asked to while standard input is silent") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "a.png", gray(90));
+  write_text(scratch / "run.sh", R"(
+"$FER_PREDICT" -m m.safetensors --crops - --format jsonl >out 2>log < <(echo a.png; exec sleep 60) &
+program=$!
+for try in $(seq 300); do grep -q a.png out && break; sleep 0.1; done
+kill -TERM "$program"
+SECONDS=0
+wait "$program"
+code=$?
+[ "$SECONDS" -lt 20 ] && exit "$code"
+)");
+  const auto result = run_shell("env FER_PREDICT='" + kPredict + "' bash run.sh", scratch.path());
+  INFO(slurp(scratch / "log"));
+  CHECK(result.exit_code == 130);
+  CHECK(objects(slurp(scratch / "out")).size() == 1);
+}
 #endif
