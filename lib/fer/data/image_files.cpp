@@ -87,8 +87,12 @@ std::vector<std::filesystem::path> folder_entries(
 }
 
 std::vector<std::filesystem::path> image_files(const std::filesystem::path& folder) {
-  return folder_entries(folder,
-                        [](const auto& entry) { return has_image_extension(entry.path()); });
+  try {
+    return folder_entries(folder,
+                          [](const auto& entry) { return has_image_extension(entry.path()); });
+  } catch (const Error& error) {
+    fail_input(folder.string() + ": " + error.what());
+  }
 }
 
 std::vector<std::size_t> decode_files(const std::vector<ImageFile>& files,

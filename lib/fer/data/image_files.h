@@ -14,7 +14,8 @@ bool has_image_extension(const std::filesystem::path& path);
 
 // "img2" before "img10", else by bytes.
 bool natural_less(const std::string& a, const std::string& b);
-// What a folder holds and `keep` wants, in natural order. Throws kInput when it cannot be read.
+// What a folder holds and `keep` wants, in natural order. Throws kInput, without its name,
+// when it cannot be read.
 std::vector<std::filesystem::path> folder_entries(
     const std::filesystem::path& folder,
     const std::function<bool(const std::filesystem::directory_entry&)>& keep);

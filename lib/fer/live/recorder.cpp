@@ -37,7 +37,7 @@ Recorder::Recorder(std::filesystem::path path, double fps, Controls& controls)
 Recorder::~Recorder() {
   try {
     finish();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     log_warning(error.what());
   }
 }
