@@ -61,7 +61,10 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--stages", "model.stages", &f.architecture.stages,
         "channels of each stage; empty: the architecture's own");
   o.add("--blocks", "model.blocks", &f.architecture.blocks,
-        "convolutions or blocks a stage; 0: own");
+        "convolutions or blocks a stage: one number, or one each; 0: own");
+  o.add(
+      "--deepen", "model.deepen", &f.deepen,
+      "with a pretrained compact: stages that get one more block, which changes nothing at first");
   o.add("--dense", "model.dense", &f.architecture.dense,
         "widths of the dense layers before the head; 0: none");
   o.add("--dropout", "model.dropout", &f.architecture.dropout,
@@ -100,6 +103,8 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add("--monitor", "train.monitor", &t.monitor,
         "accuracy, macro_f1, loss of the validation part: picks best.safetensors");
   o.add("--clip-grad", "train.clip_grad", &t.clip_grad, "largest gradient norm; 0: off");
+  o.add("--sam", "train.sam", &t.sam,
+        "radius of sharpness-aware minimisation, e.g. .05; doubles the work of a step; 0: off");
   o.add("--drop-path", "train.drop_path", &t.drop_path, "stochastic depth rate of the last block");
   o.add("--progressive", "train.progressive", &t.progressive,
         "input sides of the earlier, equally long parts of the training, e.g. 28 36");
@@ -201,7 +206,11 @@ std::vector<HeadLabels> heads_for_summary(const DataFlags& flags) {
 }
 
 std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& f, const Options& options) {
-  if (f.pretrained.empty() || identify_weights(f.pretrained) != WeightFile::kCheckpoint) return {};
+  if (f.pretrained.empty() || identify_weights(f.pretrained) != WeightFile::kCheckpoint) {
+    if (!f.deepen.empty())
+      fail_input("--deepen: needs a checkpoint of ours to begin from (--pretrained)");
+    return {};
+  }
   Checkpoint base = load_checkpoint(f.pretrained);
   for (const char* flag : {"--input-size", "--resize", "--channels", "--stages", "--blocks",
                            "--dense", "--dropout", "--squeeze-excitation", "--variant"}) {
@@ -213,6 +222,7 @@ std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& f, const Optio
     fail_input("--arch " + f.architecture.name + ": " + f.pretrained + " holds a net of --arch " +
                base.spec.architecture);
   }
+  for (const int stage : f.deepen) base = deepen(base, stage);
   return base;
 }
 

@@ -18,8 +18,9 @@ inline constexpr const char* kNewestRun = "newest";
 
 struct TrainFlags {
   ArchitectureOptions architecture;
-  int resize = 0;          // side before the crop; 0: 48, or 12/11 of a larger input
-  std::string pretrained;  // weights to begin with; see model/pretrained.h
+  int resize = 0;           // side before the crop; 0: 48, or 12/11 of a larger input
+  std::string pretrained;   // weights to begin with; see model/pretrained.h
+  std::vector<int> deepen;  // stages of the pretrained net that get one more block
   bool list_pretrained = false;
   std::vector<std::string> rates;     // "stage1=0.1"
   std::string mix;                    // a head made of others: six=0.3*fer2013+0.7*ferplus

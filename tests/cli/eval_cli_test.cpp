@@ -28,7 +28,7 @@ void write_model(const std::filesystem::path& path, const LabelList& labels,
   ArchitectureOptions options;
   options.input_size = 20;
   options.stages = {8, 16};
-  options.blocks = 1;
+  options.blocks = {1};
   options.heads = {{"face", static_cast<int>(labels.size())}};
   Checkpoint checkpoint;
   checkpoint.graph = make_architecture(options);

@@ -350,4 +350,26 @@ TEST_CASE("bad weights and bad photos are one clear line and exit code 2") {
   }
   CHECK_FALSE(fs::exists(scratch / "runs"));
 }
+
+TEST_CASE("a checkpoint grows a block where asked") {
+  const TemporaryFolder folder;
+  train_small(folder.path(), "old");
+  const std::string old = "runs/train/old/weights/best.safetensors";
+  run_ok(kTrain + " --pretrained " + old +
+             " --deepen 2 --data synthetic:240 --batch-size 16 --epochs 1 --sam 0.05 --name grown",
+         folder.path());
+  const Checkpoint before = load_checkpoint(folder / old);
+  const Checkpoint grown = load_checkpoint(folder / "runs/train/grown/weights/best.safetensors");
+  CHECK(before.graph.find("stage2.block2.conv1") < 0);
+  CHECK(grown.graph.find("stage2.block2.conv1") > 0);
+  CHECK(grown.graph.find("stage2.block3.conv1") < 0);
+
+  const auto stage = run_shell(kTrain + " --pretrained " + old + " --deepen 3", folder.path());
+  CHECK(stage.exit_code == 2);
+  CHECK_THAT(stage.err, Contains("stage 3 to deepen: the net has no stage3"));
+  const auto fresh = run_shell(kTrain + " --deepen 2", folder.path());
+  CHECK(fresh.exit_code == 2);
+  CHECK_THAT(fresh.err, Contains("--deepen: needs a checkpoint of ours"));
+}
+
 #endif

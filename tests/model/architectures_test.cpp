@@ -134,7 +134,7 @@ TEST_CASE("every family's scaling goes into the spec, averaged for one channel")
 TEST_CASE("cnn takes its stages, blocks and dense widths from the options") {
   ArchitectureOptions small = options("cnn");
   small.stages = {8, 16};
-  small.blocks = 1;
+  small.blocks = {1};
   small.dense_given = true;
   small.dropout = 0;
   const Graph graph = make_architecture(small);
@@ -143,6 +143,8 @@ TEST_CASE("cnn takes its stages, blocks and dense widths from the options") {
   CHECK(count<op::Dropout>(graph) == 0);
   CHECK(parameter_count(graph) == 72 + 4 * 8 + 8 * 16 * 9 + 4 * 16 + (16 * 12 * 12 + 1) * 7);
   CHECK(count<op::Conv2d>(make_architecture(options("cnn"))) == 6);
+  small.blocks = {3, 0};  // 0: its own, two
+  CHECK(count<op::Conv2d>(make_architecture(small)) == 5);
 }
 
 TEST_CASE("every architecture runs with several heads, channels and input sizes") {
@@ -194,7 +196,7 @@ TEST_CASE("wrong options of an architecture are refused in words") {
     wrong.dense_given = true;
     CHECK_THROWS_WITH(make_architecture(wrong), "compact has no option dense");
     wrong = options("cnn-large");
-    wrong.blocks = 3;
+    wrong.blocks = {3};
     CHECK_THROWS_WITH(make_architecture(wrong), "cnn-large has no option blocks");
     wrong = options("cnn");
     wrong.squeeze_excitation = true;
@@ -209,7 +211,10 @@ TEST_CASE("wrong options of an architecture are refused in words") {
     wrong.stages = {4, 4, 4, 4, 4, 4};
     CHECK_THROWS_WITH(make_architecture(wrong), Contains("at most 5 stages, not 6"));
     wrong = options("cnn");
-    wrong.blocks = -1;
+    wrong.blocks = {-1};
     CHECK_THROWS_AS(make_architecture(wrong), Error);
+    wrong.blocks = {2, 2};
+    CHECK_THROWS_WITH(make_architecture(wrong),
+                      "cnn: blocks names 2 numbers, expected one, or one for each of the 3 stages");
   }
 }

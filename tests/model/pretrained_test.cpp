@@ -349,3 +349,40 @@ TEST_CASE("new heads stand on the old features, and one that stays keeps its wei
   CHECK_FALSE(
       replace_heads(old, {{"two", {"y", "x"}, 1.0f, 0.0f}}).weights.contains("head_two.weight"));
 }
+
+TEST_CASE("a deeper net answers as the one before, and is the net that its blocks make") {
+  for (const bool gated : {false, true}) {
+    ArchitectureOptions options;
+    options.input_size = 24;
+    options.stages = {4, 8};
+    options.blocks = {1, 2};
+    options.squeeze_excitation = gated;
+    options.heads = {{"a", 3}, {"b", 2}};
+    Checkpoint old;
+    old.graph = make_architecture(options);
+    old.weights = random_weights(old.graph, 1);
+
+    const Checkpoint deeper = deepen(deepen(old, 1), 2);
+    options.blocks = {2, 3};
+    CHECK(deeper.graph == make_architecture(options));
+    // What begins fresh may be anything.
+    TensorMap weights = random_weights(deeper.graph, 2);
+    for (const auto& [name, tensor] : deeper.weights) weights[name] = tensor;
+    const HostTensor batch = random_batch(old.graph, 2, 3);
+    const auto before = run_reference(old.graph, old.weights, batch);
+    auto after = run_reference(deeper.graph, weights, batch);
+    for (const auto& [head, logits] : before) {
+      const bool same = after.at(head).bytes == logits.bytes;
+      CHECK(same);
+    }
+    // And it can learn: with another weight there it answers differently.
+    HostTensor& norm = weights.at("stage2.block3.bn2.weight");
+    std::ranges::fill(norm.floats(), 0.5f);
+    after = run_reference(deeper.graph, weights, batch);
+    const bool moved = after.at("a").bytes != before.at("a").bytes;
+    CHECK(moved);
+
+    CHECK_THROWS_WITH(deepen(old, 3), Contains("stage 3 to deepen: the net has no stage3"));
+    CHECK_THROWS_AS(deepen(old, 0), Error);
+  }
+}

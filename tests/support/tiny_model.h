@@ -24,7 +24,7 @@ inline void write_model(const std::filesystem::path& path, const TinyModel& mode
   ArchitectureOptions options;
   options.input_size = 24;
   options.stages = model.stages;
-  options.blocks = 1;
+  options.blocks = {1};
   options.heads = {{model.head, static_cast<int>(model.labels.size())}};
   Checkpoint checkpoint;
   checkpoint.graph = make_architecture(options);

@@ -29,7 +29,7 @@ Graph net_of(const std::string& arch, std::vector<int> stages) {
   architecture.input_size = 24;
   architecture.channels = 1;
   architecture.stages = std::move(stages);
-  if (arch == "compact") architecture.blocks = 1;
+  if (arch == "compact") architecture.blocks = {1};
   architecture.heads = {{"six", 6}};
   return make_architecture(architecture);
 }

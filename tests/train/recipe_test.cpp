@@ -110,6 +110,21 @@ TEST_CASE("gradients are scaled to the joint norm that is asked for") {
   CHECK(a.grad().item<double>() == Approx(0.6).epsilon(1e-4));
 }
 
+TEST_CASE("the ascent goes a joint distance along the gradient, and back to the last bit") {
+  auto a = parameter({0.1}), b = parameter({-2.0, 1e-7}), other = parameter({7.0});
+  set_gradient(a, {3.0});
+  set_gradient(b, {0.0, 4.0});
+  Ascent ascent({a, b, other}, 0.5);
+  CHECK(a.item<double>() == Approx(0.1 + 0.5 * 0.6));
+  CHECK(b[0][0].item<double>() == Approx(-2.0));
+  CHECK(b[0][1].item<double>() == Approx(0.4).epsilon(1e-4));
+  CHECK(other.item<double>() == 7.0);
+  CHECK_FALSE(a.grad().defined());
+  ascent.restore();
+  CHECK(a.item<float>() == 0.1f);
+  CHECK(b[0][1].item<float>() == 1e-7f);
+}
+
 TEST_CASE("cosine starts after the warm-up at the peak and ends at the least rate") {
   TrainOptions o;
   o.epochs = 11;

@@ -27,7 +27,7 @@ ArchitectureOptions tiny() {
   architecture.name = "compact";
   architecture.input_size = 24;
   architecture.stages = {8, 16};
-  architecture.blocks = 1;
+  architecture.blocks = {1};
   return architecture;
 }
 
@@ -122,13 +122,39 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("sharpness-aware steps take another gradient, and the statistics of the weights kept") {
+  const auto data = faces(120);
+  auto options = quick();
+  options.epochs = 1;
+  options.batch_size = 96;  // one step
+  options.ema = 0;
+  options.opt = "sgd";
+  const auto after_a_step = [&](double sam) {
+    options.sam = sam;
+    Trainer trainer(small_net(data), data, options, AugmentOptions{});
+    trainer.initialise();
+    CHECK(trainer.images_per_epoch() == 96);
+    trainer.run_epoch();
+    return trainer.checkpoint().weights;
+  };
+  const auto plain = after_a_step(0), sharp = after_a_step(0.05), again = after_a_step(0.05);
+  for (const auto& [name, tensor] : sharp) {
+    INFO(name);
+    const bool running = name.find(".running_") != std::string::npos;
+    const bool unmoved = tensor.bytes == plain.at(name).bytes;
+    const bool repeated = tensor.bytes == again.at(name).bytes;
+    CHECK(unmoved == running);
+    CHECK(repeated);
+  }
+}
+
 TEST_CASE("training learns synthetic faces it has not seen") {
   const auto data = faces(2000);
   ArchitectureOptions net;
   net.name = "cnn";
   net.input_size = 24;
   net.stages = {16, 32};
-  net.blocks = 1;
+  net.blocks = {1};
   net.dense = {64};
   net.dense_given = true;
   net.dropout = 0;

@@ -1,5 +1,8 @@
 #include "fer/model/architectures.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "fer/core/error.h"
 #include "fer/core/text.h"
 
@@ -69,12 +72,13 @@ Graph make_architecture(const ArchitectureOptions& options) {
   const auto refuse_unless = [&](bool has, bool given, const char* option) {
     if (given && !has) fail_input(options.name + " has no option " + option);
   };
-  refuse_unless(chosen.blocks, options.blocks != 0, "blocks");
+  refuse_unless(chosen.blocks, std::ranges::any_of(options.blocks, std::identity{}), "blocks");
   refuse_unless(chosen.dense, options.dense_given, "dense");
   refuse_unless(chosen.squeeze_excitation, options.squeeze_excitation, "squeeze_excitation");
   refuse_unless(chosen.variant, !options.variant.empty(), "variant");
-  if (options.blocks < 0) {
-    fail_input(options.name + ": blocks " + std::to_string(options.blocks) + " is negative");
+  for (const int blocks : options.blocks) {
+    if (blocks < 0)
+      fail_input(options.name + ": blocks " + std::to_string(blocks) + " is negative");
   }
   ArchitectureOptions complete = options;
   if (complete.channels == 0) complete.channels = chosen.channels;

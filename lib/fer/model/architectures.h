@@ -25,7 +25,9 @@ struct ArchitectureOptions {
   // Channels of each stage (resnet50v2: of the 3x3 convolutions); empty: the architecture's own.
   // Thinner nets than the published ones are for tests and small machines.
   std::vector<int> stages;
-  int blocks = 0;            // cnn: convolutions a stage; compact: residual blocks a stage; 0: own
+  // cnn: convolutions, compact: residual blocks; of each stage, or one number for all. 0: own;
+  // empty: all own.
+  std::vector<int> blocks;
   std::vector<int> dense;    // cnn, cnn-large, vgg16: widths of the dense layers before the head
   bool dense_given = false;  // so that an empty list can mean "none"
   float dropout = -1.0f;     // before the head (and between dense layers); < 0: own
@@ -64,6 +66,9 @@ Graph make_cnn_large(const ArchitectureOptions& options);
 // compact: a residual net (He et al. 2016, basic blocks) of 32-64-128-256 with blocks 1-2-2-2,
 // stride 1 stem, 1x1 projection on the strided shortcuts, global average pooling: 2.8 M.
 Graph make_compact(const ArchitectureOptions& options);
+// `compact` with one more block at the end of a stage (from 1), gated as the stage's others are.
+// Throws kInput where it has no such stage.
+Graph deepen_compact(const Graph& compact, int stage);
 // vgg16, vgg16_bn: configuration D of Simonyan & Zisserman 2015 (arXiv:1409.1556),
 // 64-128-256-512-512 with 2-2-3-3-3 convolutions of 3x3 (bias; batch norm in vgg16_bn as
 // torchvision has it), max pooling, global average pooling, dropout, head. With `dense` {4096,

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "fer/core/error.h"
 #include "fer/model/architectures.h"
 #include "fer/model/layers.h"
 
@@ -16,6 +17,17 @@ int channel_gate(Graph& graph, const std::string& prefix, int input, int channel
   x = graph.add(prefix + "expand", op::Linear{channels}, {x});
   x = graph.add(prefix + "sigmoid", op::Sigmoid{}, {x});
   return graph.add(prefix + "scale", op::Scale{}, {input, x});
+}
+
+std::string block_prefix(int stage, int block) {
+  return "stage" + std::to_string(stage) + ".block" + std::to_string(block) + ".";
+}
+
+// How many blocks a stage (from 1) has.
+int block_count(const Graph& graph, int stage) {
+  int count = 0;
+  while (graph.find(block_prefix(stage, count + 1) + "relu2") >= 0) ++count;
+  return count;
 }
 
 int residual_block(Graph& graph, const std::string& prefix, int input, int channels, int stride,
@@ -43,17 +55,41 @@ Graph make_compact(const ArchitectureOptions& options) {
   x = graph.add("stem.relu", op::Relu{}, {x});
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const int own_blocks = i == 0 ? 1 : 2;  // the first stage has the most pixels to work on
-    const int blocks = options.blocks != 0 ? options.blocks : own_blocks;
+    const int blocks = blocks_of(options, i, stages.size(), own_blocks);
     for (int block = 1; block <= blocks; ++block) {
-      const std::string prefix =
-          "stage" + std::to_string(i + 1) + ".block" + std::to_string(block) + ".";
       const int stride = i > 0 && block == 1 ? 2 : 1;
-      x = residual_block(graph, prefix, x, stages[i], stride, options.squeeze_excitation);
+      x = residual_block(graph, block_prefix(static_cast<int>(i) + 1, block), x, stages[i], stride,
+                         options.squeeze_excitation);
     }
   }
   x = graph.add("pool", op::GlobalAvgPool{}, {x});
   x = add_dropout(graph, "dropout", x, dropout);
   add_heads(graph, options, x);
+  return graph;
+}
+
+Graph deepen_compact(const Graph& compact, int stage) {
+  const int blocks = block_count(compact, stage);
+  if (blocks == 0) {
+    fail_input("stage " + std::to_string(stage) + " to deepen: the net has no stage" +
+               std::to_string(stage) + ".block1");
+  }
+  const std::string last = block_prefix(stage, blocks);
+  const bool gated = compact.find(last + "gate.scale") >= 0;
+  Graph graph;
+  std::vector<int> moved;  // where a node of the old net is now
+  for (int i = 0; i < static_cast<int>(compact.nodes().size()); ++i) {
+    const Node& node = compact.nodes()[i];
+    std::vector<int> inputs;
+    for (const int input : node.inputs) inputs.push_back(moved[input]);
+    moved.push_back(graph.add(node.name, node.operation, inputs));
+    if (node.name == last + "relu2") {
+      const int channels = static_cast<int>(compact.shape(i)[0]);
+      moved.back() =
+          residual_block(graph, block_prefix(stage, blocks + 1), moved.back(), channels, 1, gated);
+    }
+  }
+  for (const Output& output : compact.outputs()) graph.add_output(output.head, moved[output.node]);
   return graph;
 }
 

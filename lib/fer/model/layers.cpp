@@ -4,6 +4,17 @@
 
 namespace fer {
 
+int blocks_of(const ArchitectureOptions& options, std::size_t i, std::size_t stages, int own) {
+  const auto& blocks = options.blocks;
+  if (blocks.size() > 1 && blocks.size() != stages) {
+    fail_input(options.name + ": blocks names " + std::to_string(blocks.size()) +
+               " numbers, expected one, or one for each of the " + std::to_string(stages) +
+               " stages");
+  }
+  const int chosen = blocks.empty() ? 0 : blocks[blocks.size() == 1 ? 0 : i];
+  return chosen != 0 ? chosen : own;
+}
+
 int add_input(Graph& graph, const ArchitectureOptions& options, int halvings) {
   const int size = options.input_size != 0 ? options.input_size : default_input_size(options.name);
   if (halvings > 30 || size < 1 << halvings) {

@@ -10,6 +10,10 @@
 
 namespace fer {
 
+// options.blocks of stage `i` (from 0) of `stages`, or `own`. Throws kInput when the option names
+// neither one number nor one a stage.
+int blocks_of(const ArchitectureOptions& options, std::size_t i, std::size_t stages, int own);
+
 // The input node; throws kInput when `halvings` of the resolution leave nothing.
 int add_input(Graph& graph, const ArchitectureOptions& options, int halvings);
 

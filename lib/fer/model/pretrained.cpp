@@ -348,7 +348,8 @@ Checkpoint replace_heads(const Checkpoint& checkpoint, const std::vector<HeadSpe
   }
   Checkpoint result{backbone(old, features), checkpoint.spec, {}};
   for (const Parameter& parameter : result.graph.parameters()) {
-    result.weights[parameter.name] = checkpoint.weights.at(parameter.name);
+    const auto known = checkpoint.weights.find(parameter.name);
+    if (known != checkpoint.weights.end()) result.weights.insert(*known);
   }
   const int last = static_cast<int>(result.graph.nodes().size()) - 1;
   for (const HeadSpec& head : heads) {
@@ -367,6 +368,17 @@ Checkpoint replace_heads(const Checkpoint& checkpoint, const std::vector<HeadSpe
   result.spec.heads = heads;
   result.spec.mixed_heads.clear();
   result.spec.default_head = heads.at(0).name;
+  return result;
+}
+
+Checkpoint deepen(const Checkpoint& checkpoint, int stage) {
+  Checkpoint result{deepen_compact(checkpoint.graph, stage), checkpoint.spec, checkpoint.weights};
+  // Where its last batch norm is 0 the block adds nothing to what is not negative anyway.
+  for (const Parameter& parameter : result.graph.parameters()) {
+    const bool scales = parameter.trainable && parameter.name.find(".bn2.") != std::string::npos;
+    if (scales && !checkpoint.weights.contains(parameter.name))
+      result.weights[parameter.name] = HostTensor::zeros(parameter.shape);
+  }
   return result;
 }
 

@@ -238,9 +238,12 @@ std::vector<at::Tensor> GraphModule::Impl::run(const at::Tensor& input,
               return at::conv2d(x, weight, bias, {o.stride, o.stride}, padding, {1, 1}, o.groups);
             },
             [&](const op::BatchNorm& o) {
+              const bool untouched = training && !options.track;
+              const at::Tensor none;
               return at::batch_norm(in(0), tensor(node, ".weight"), tensor(node, ".bias"),
-                                    tensor(node, ".running_mean"), tensor(node, ".running_var"),
-                                    training, kBatchNormMomentum, o.epsilon, true);
+                                    untouched ? none : tensor(node, ".running_mean"),
+                                    untouched ? none : tensor(node, ".running_var"), training,
+                                    kBatchNormMomentum, o.epsilon, true);
             },
             [&](const op::Relu&) { return at::relu(in(0)); },
             [&](const op::Sigmoid&) { return at::sigmoid(in(0)); },

@@ -20,6 +20,7 @@ HostTensor from_torch(const at::Tensor& tensor);  // contiguous, F32 (or I64, U8
 
 struct ForwardOptions {
   bool training = false;   // batch statistics, dropout on
+  bool track = true;       // in training: batch norm's running statistics move
   std::uint64_t seed = 0;  // of this step's dropout and stochastic depth
   float drop_path =
       0.0f;  // stochastic depth (Huang et al. 2016): rate at the last residual sum,

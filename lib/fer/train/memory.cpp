@@ -24,7 +24,8 @@ std::int64_t number_in(const char* path) {
 
 std::int64_t training_bytes(const Graph& graph, const TrainOptions& options, std::int64_t batch) {
   // Weight, gradient, and what the optimiser remembers of it.
-  const int copies = 2 + (options.opt == "sgd" ? 1 : 2) + (options.ema > 0 ? 1 : 0);
+  const int copies =
+      2 + (options.opt == "sgd" ? 1 : 2) + (options.ema > 0 ? 1 : 0) + (options.sam > 0 ? 1 : 0);
   std::int64_t elements = 0;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     elements += element_count(graph.shape(static_cast<int>(i)));

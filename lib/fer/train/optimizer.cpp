@@ -108,6 +108,16 @@ class Adam : public Base {
   bool decoupled_;
 };
 
+double gradient_norm(const std::vector<at::Tensor>& parameters) {
+  double sum = 0;
+  for (const auto& p : parameters) {
+    if (!p.grad().defined()) continue;
+    const double norm = p.grad().norm().item<double>();
+    sum += norm * norm;
+  }
+  return std::sqrt(sum);
+}
+
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
@@ -121,15 +131,28 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
   return std::make_unique<Adam>(options, std::move(names), std::move(parameters), std::move(rates));
 }
 
+Ascent::Ascent(std::vector<at::Tensor> parameters, double radius) {
+  at::NoGradGuard no_grad;
+  const double scale = radius / (gradient_norm(parameters) + 1e-12);
+  for (auto& p : parameters) {
+    if (!p.grad().defined()) continue;
+    before_.push_back(p.detach().clone());
+    p.add_(p.grad(), scale);
+    p.mutable_grad().reset();
+    parameters_.push_back(p);
+  }
+}
+
+Ascent::~Ascent() = default;
+
+void Ascent::restore() {
+  at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].copy_(before_[i]);
+}
+
 double clip_gradients(const std::vector<at::Tensor>& parameters, double limit) {
   at::NoGradGuard no_grad;
-  double sum = 0;
-  for (const auto& p : parameters) {
-    if (!p.grad().defined()) continue;
-    const double norm = p.grad().norm().item<double>();
-    sum += norm * norm;
-  }
-  const double norm = std::sqrt(sum);
+  const double norm = gradient_norm(parameters);
   if (norm > limit) {
     for (const auto& p : parameters) {
       if (p.grad().defined()) p.grad().mul_(limit / (norm + 1e-6));

@@ -33,6 +33,21 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainOptions& options,
                                           std::vector<at::Tensor> parameters,
                                           std::vector<double> rates = {});
 
+// Sharpness-aware minimisation (Foret et al. 2021, arXiv:2010.01412): the gradient that moves the
+// weights is taken where the loss is highest nearby, so that what is learned lies in a flat valley
+// and noisy labels are learned by heart less. The constructor moves the parameters by
+// radius * gradient / |gradient| (joint norm) and drops the gradients; restore() puts the
+// parameters back to the last bit.
+class Ascent {
+ public:
+  Ascent(std::vector<at::Tensor> parameters, double radius);
+  ~Ascent();
+  void restore();
+
+ private:
+  std::vector<at::Tensor> parameters_, before_;
+};
+
 // Scales all gradients so that their joint norm is at most `limit`; returns the norm before.
 double clip_gradients(const std::vector<at::Tensor>& parameters, double limit);
 

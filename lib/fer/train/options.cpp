@@ -36,6 +36,7 @@ void check(const TrainOptions& o) {
   at_least("plateau_patience", o.plateau_patience, 0);
   at_least("early_stop", o.early_stop, 0);
   at_least("clip_grad", o.clip_grad, 0);
+  at_least("sam", o.sam, 0);
   at_least("threads", o.threads, 0);
   fraction("momentum", o.momentum);
   fraction("beta1", o.beta1);

@@ -33,6 +33,7 @@ struct TrainOptions {
   std::string monitor =
       "accuracy";          // accuracy, macro_f1 or loss on validation: picks best.safetensors
   double clip_grad = 0.0;  // largest norm of the gradient; 0: off
+  double sam = 0.0;        // radius of sharpness-aware minimisation, see Ascent; 0: off
   double drop_path = 0.0;  // stochastic depth, see ForwardOptions
   // Sides of the input in the earlier parts of the training, all parts equally long; the last part
   // has the net's own side (progressive resizing, Tan & Le 2021). Empty: its own from the start.

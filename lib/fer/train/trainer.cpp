@@ -267,6 +267,24 @@ struct Trainer::Impl {
     return result;
   }
 
+  std::map<std::string, at::Tensor> training_logits(const at::Tensor& input,
+                                                    const ForwardOptions& forward, int from) {
+    const Autocast autocast(bf16, device);
+    return module.forward(input, forward, from);
+  }
+
+  at::Tensor training_loss(const std::map<std::string, at::Tensor>& logits,
+                           const std::vector<at::Tensor>& targets) const {
+    at::Tensor total;
+    for (std::size_t h = 0; h < targets.size(); ++h) {
+      const auto loss = soft_cross_entropy(logits.at(initial.spec.heads[h].name), targets[h],
+                                           options.label_smoothing, class_weights[h]) *
+                        head_weights[h];
+      total = total.defined() ? total + loss : loss;
+    }
+    return total;
+  }
+
   // One step; returns the loss. `lr` is for the error message and the update.
   double train_step(const std::vector<std::int64_t>& draws, double lr) {
     const auto [input, targets] = batch(draws);
@@ -279,18 +297,11 @@ struct Trainer::Impl {
             .next();
     forward.drop_path = static_cast<float>(options.drop_path);
 
-    std::map<std::string, at::Tensor> logits;
-    {
-      const Autocast autocast(bf16, device);
-      logits = module.forward(input, forward, from);
-    }
-    at::Tensor total;
+    auto logits = training_logits(input, forward, from);
+    at::Tensor total = training_loss(logits, targets);
     for (std::size_t h = 0; h < targets.size(); ++h) {
-      const auto& head_logits = logits.at(initial.spec.heads[h].name);
-      const auto loss =
-          soft_cross_entropy(head_logits, targets[h], options.label_smoothing, class_weights[h]);
-      total = total.defined() ? total + loss * head_weights[h] : loss * head_weights[h];
-      tally.count(h, answers(head_logits.detach()), labels(train, h, indices));
+      tally.count(h, answers(logits.at(initial.spec.heads[h].name).detach()),
+                  labels(train, h, indices));
     }
     const double value = total.item<double>();
     if (!std::isfinite(value)) {
@@ -299,6 +310,12 @@ struct Trainer::Impl {
                  value, static_cast<long long>(epoch + 1), static_cast<long long>(step + 1), lr));
     }
     total.backward();
+    if (options.sam > 0) {
+      Ascent ascent(module.trainable(), options.sam);
+      forward.track = false;  // of the weights that are kept
+      training_loss(training_logits(input, forward, from), targets).backward();
+      ascent.restore();
+    }
     if (options.clip_grad > 0) clip_gradients(module.trainable(), options.clip_grad);
     optimizer->step(lr);
     update_average();
