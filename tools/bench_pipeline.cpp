@@ -15,6 +15,7 @@
 #include <optional>
 #include <sstream>
 
+#include "fer/batch/prediction_stream.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/png.h"
@@ -23,7 +24,6 @@
 #include "fer/model/find_model.h"
 #include "fer/predict/engine.h"
 #include "fer/vision/image_io.h"
-#include "fer/vision/prediction_stream.h"
 #include "timing.h"
 
 namespace fer::tools {

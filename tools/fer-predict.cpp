@@ -10,6 +10,10 @@
 #include <sstream>
 #include <streambuf>
 
+#include "fer/batch/crop_writer.h"
+#include "fer/batch/prediction_stream.h"
+#include "fer/batch/result_writer.h"
+#include "fer/batch/timeline.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
 #include "fer/core/log.h"
@@ -18,10 +22,6 @@
 #include "fer/core/text.h"
 #include "fer/data/image_files.h"
 #include "fer/vision/annotate.h"
-#include "fer/vision/crop_writer.h"
-#include "fer/vision/prediction_stream.h"
-#include "fer/vision/result_writer.h"
-#include "fer/vision/timeline.h"
 #include "recognizer_options.h"
 
 namespace {

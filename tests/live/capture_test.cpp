@@ -9,7 +9,7 @@
 #include "fer/core/text.h"
 #include "fer/live/newest_slot.h"
 #include "fer/vision/image_io.h"
-#include "vision/support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "vision/support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

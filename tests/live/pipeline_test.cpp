@@ -9,14 +9,14 @@
 #include "fer/live/recorder.h"
 #include "fer/vision/image_io.h"
 #include "support/real_data.h"
-#include "vision/support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;
 
 namespace {
 
-Recognizer tone_recognizer() {
+Recognizer haar_recognizer() {
   RecognizerOptions options;
   options.detector.kind = "haar";
   options.guess = true;
@@ -32,7 +32,7 @@ PipelineOptions options_for(const std::filesystem::path& source) {
 
 // What the pipeline throws once it has ended, or "".
 std::string run(const PipelineOptions& options, Controls& controls, std::vector<Sink*> sinks) {
-  SharedRecognizer recognizer(tone_recognizer());
+  SharedRecognizer recognizer(haar_recognizer());
   Pipeline pipeline(recognizer, options, controls, std::move(sinks));
   while (!pipeline.finished()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   return message_of([&] { pipeline.stop(); });
@@ -69,7 +69,7 @@ Image picture_with_face(const std::filesystem::path& clip) {
   FrameSourceOptions options;
   options.source = clip.string();
   const auto frames = open_frame_source(options);
-  const auto detector = tone_recognizer().make_detector();
+  const auto detector = haar_recognizer().make_detector();
   while (auto frame = frames->next()) {
     if (detector->detect(frame->image).size() == 1) return frame->image;
   }

@@ -4,7 +4,7 @@
 #include <latch>
 #include <thread>
 
-#include "vision/support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -12,7 +12,7 @@
 #include "fer/core/text.h"
 #include "fer/live/terminal_screen.h"
 #include "fer/live/terminal_view.h"
-#include "vision/support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;
@@ -60,12 +60,6 @@ Session on_terminal(const std::function<void()>& body, const std::string& keys =
   ::waitpid(child, &session.status, 0);
   ::close(terminal);
   return session;
-}
-
-Recognizer tone_recognizer() {
-  RecognizerOptions options;
-  options.detector.kind = "none";
-  return Recognizer(std::make_unique<ToneClassifier>(), options);
 }
 
 LiveFrame frame_with_face() {

@@ -18,7 +18,7 @@
 #include "support/program.h"
 #include "support/real_data.h"
 #include "support/skip.h"
-#include "vision/support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -6,8 +6,8 @@
 #include "fer/core/parallel.h"
 #include "fer/data/dataset.h"
 #include "fer/vision/face_detector.h"
-#include "support.h"
 #include "support/real_data.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -6,10 +6,10 @@
 
 #include "fer/core/file.h"
 #include "fer/vision/face_quality.h"
-#include "support.h"
 #include "support/real_data.h"
 #include "support/skip.h"
 #include "support/temp_folder.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -6,8 +6,8 @@
 
 #include "fer/core/file.h"
 #include "fer/core/text.h"
-#include "support.h"
 #include "support/temp_folder.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -1,7 +1,7 @@
 #include "fer/vision/overlay.h"
 
 #include "fer/vision/annotate.h"
-#include "support.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -4,9 +4,9 @@
 #include "fer/vision/face_detector.h"
 #include "fer/vision/face_quality.h"
 #include "fer/vision/recognizer.h"
-#include "support.h"
 #include "support/real_data.h"
 #include "support/sample_photos.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

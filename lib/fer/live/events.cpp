@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fer/core/error.h"
-#include "fer/vision/result_writer.h"
+#include "fer/vision/prediction.h"
 
 namespace fer {
 

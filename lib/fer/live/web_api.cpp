@@ -2,7 +2,6 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "fer/core/emotion.h"
 #include "fer/core/error.h"
@@ -10,7 +9,7 @@
 #include "fer/core/version.h"
 #include "fer/live/events.h"
 #include "fer/live/web_page.h"
-#include "fer/vision/result_writer.h"
+#include "fer/vision/prediction.h"
 
 namespace fer {
 
@@ -70,9 +69,8 @@ WebReply WebApi::analyzed(const Analysis& analysis) const {
   prediction.width = analysis.image.width;
   prediction.height = analysis.image.height;
   prediction.faces = analysis.faces;
-  std::ostringstream line;
-  create_result_writer({}, recognizer_.recognizer(), line)->write(prediction);
-  return {200, line.str()};
+  const Recognizer& recognizer = recognizer_.recognizer();
+  return json_reply(prediction_json(prediction, recognizer.head(), recognizer.labels()));
 }
 
 void WebApi::change_settings(std::span<const std::uint8_t> body) {

@@ -1,4 +1,4 @@
-#include "fer/vision/prediction_stream.h"
+#include "fer/batch/prediction_stream.h"
 
 #include <array>
 #include <fstream>

@@ -1,10 +1,10 @@
-#include "fer/vision/input_list.h"
+#include "fer/batch/input_list.h"
 
 #include <sstream>
 
 #include "fer/core/file.h"
-#include "support.h"
 #include "support/temp_folder.h"
+#include "support/tone_classifier.h"
 
 using namespace fer;
 using namespace fer::test;

@@ -6,11 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "fer/vision/prediction_stream.h"
+#include "fer/batch/prediction_stream.h"
 
 namespace fer {
-
-inline constexpr const char* kPredictionSchema = "fer.prediction/1";
 
 struct ResultWriterOptions {
   std::string format = "jsonl";  // jsonl, csv or table
@@ -28,9 +26,5 @@ class ResultWriter {
 // answers with. Throws kInput on another format.
 std::unique_ptr<ResultWriter> create_result_writer(const ResultWriterOptions& options,
                                                    const Recognizer& recognizer, std::ostream& out);
-
-// A face as it stands in JSON lines. top_k: as above.
-nlohmann::ordered_json face_json(const FaceResult& face, const std::string& head,
-                                 const LabelList& labels, int top_k = 0);
 
 }  // namespace fer

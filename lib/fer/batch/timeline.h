@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "fer/batch/prediction_stream.h"
 #include "fer/core/emotion.h"
 #include "fer/core/image.h"
-#include "fer/vision/prediction_stream.h"
 
 namespace fer {
 

@@ -1,4 +1,4 @@
-#include "fer/vision/input_list.h"
+#include "fer/batch/input_list.h"
 
 #include <glob.h>
 

@@ -1,4 +1,4 @@
-// Pictures and an engine that the tests of this room share.
+// Pictures, a clip and an engine that says how bright a picture is: what tests of pictures share.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "fer/core/error.h"
+#include "fer/core/file.h"
 #include "fer/core/image.h"
 #include "fer/core/random.h"
 #include "fer/model/classifier.h"
+#include "fer/vision/recognizer.h"
 
 namespace fer::test {
 
@@ -98,5 +100,27 @@ class ToneClassifier : public Classifier {
  private:
   ModelSpec spec_;
 };
+
+// Finds no faces: it answers for crops.
+inline Recognizer tone_recognizer(ToneClassifier** engine = nullptr) {
+  auto classifier = std::make_unique<ToneClassifier>();
+  if (engine) *engine = classifier.get();
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  return Recognizer(std::move(classifier), options);
+}
+
+// An uncompressed clip, black, gray, white, ... in turn; every player reads this format.
+inline void write_clip(const std::filesystem::path& path, int frames, int width = 32,
+                       int height = 16) {
+  std::string clip = "YUV4MPEG2 W" + std::to_string(width) + " H" + std::to_string(height) +
+                     " F10:1 Ip A1:1 C420jpeg\n";
+  for (int i = 0; i < frames; ++i) {
+    const char tones[] = {char(16), char(126), char(235)};
+    clip += "FRAME\n" + std::string(static_cast<std::size_t>(width * height), tones[i % 3]) +
+            std::string(static_cast<std::size_t>(width * height / 2), char(128));
+  }
+  write_file_atomically(path, clip);
+}
 
 }  // namespace fer::test

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "fer/vision/prediction_stream.h"
+#include "fer/batch/prediction_stream.h"
 
 namespace fer {
 
@@ -20,14 +20,13 @@ class CropWriter {
 
   // Needs prediction.image; faces without an answer are left out.
   void add(const Prediction& prediction);
-  std::int64_t count() const { return count_; }
 
  private:
   std::filesystem::path folder_;
   bool by_label_;
   const Recognizer& recognizer_;
   std::ofstream manifest_;
-  std::int64_t count_ = 0;
+  std::int64_t count_ = 0;  // faces so far: their names
 };
 
 }  // namespace fer

@@ -1,4 +1,4 @@
-#include "fer/vision/timeline.h"
+#include "fer/batch/timeline.h"
 
 #include <algorithm>
 #include <cmath>

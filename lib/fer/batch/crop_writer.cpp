@@ -1,4 +1,4 @@
-#include "fer/vision/crop_writer.h"
+#include "fer/batch/crop_writer.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "fer/vision/result_writer.h"
+#include "fer/batch/result_writer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,36 +12,14 @@
 namespace fer {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Six digits are more than any of these numbers is good for, and half as long to read.
-double rounded(double value, double digits = 1e6) { return std::round(value * digits) / digits; }
-
-// Classes by falling probability, top_k of them; none for a face without an answer.
-std::vector<std::size_t> best_classes(const FaceResult& face, const std::string& head,
-                                      std::size_t top_k) {
-  if (face.label.empty()) return {};
-  const std::vector<float>& p = face.probabilities.at(head);
-  std::vector<std::size_t> order(p.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
-  order.resize(top_k);
-  return order;
-}
-
 class Writer : public ResultWriter {
  public:
   Writer(const ResultWriterOptions& options, const Recognizer& recognizer, std::ostream& out)
-      : out_(out), head_(recognizer.head()), labels_(recognizer.labels()) {
-    top_k_ =
-        options.top_k > 0 ? std::min<std::size_t>(options.top_k, labels_.size()) : labels_.size();
-  }
+      : out_(out), head_(recognizer.head()), labels_(recognizer.labels()), top_k_(options.top_k) {}
 
  protected:
   std::vector<std::size_t> best(const FaceResult& face) const {
-    return best_classes(face, head_, top_k_);
+    return ranked_classes(face, head_, top_k_);
   }
   const std::vector<float>& probabilities(const FaceResult& face) const {
     return face.probabilities.at(head_);
@@ -56,29 +34,16 @@ class Writer : public ResultWriter {
   std::ostream& out_;
   std::string head_;
   LabelList labels_;
-  std::size_t top_k_;
+  int top_k_;
 };
 
 class JsonlWriter : public Writer {
  public:
   using Writer::Writer;
   void write(const Prediction& prediction) override {
-    Json line;
-    line["schema"] = kPredictionSchema;
-    line["path"] = prediction.path;
-    if (prediction.frame >= 0) {
-      line["frame"] = prediction.frame;
-      line["time"] = rounded(prediction.time, 1e3);
-    }
-    line["width"] = prediction.width;
-    line["height"] = prediction.height;
-    line["faces"] = Json::array();
-    for (const FaceResult& face : prediction.faces) {
-      line["faces"].push_back(face_json(face, head_, labels_, static_cast<int>(top_k_)));
-    }
-    line["error"] = prediction.error.empty() ? Json(nullptr) : Json(prediction.error);
+    const auto line = prediction_json(prediction, head_, labels_, top_k_);
     // A path may be any bytes.
-    out_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    out_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   }
 };
 
@@ -153,25 +118,6 @@ class TableWriter : public Writer {
 };
 
 }  // namespace
-
-Json face_json(const FaceResult& result, const std::string& head, const LabelList& labels,
-               int top_k) {
-  const Box& box = result.face.box;
-  Json face;
-  face["box"] = {rounded(box.x, 10), rounded(box.y, 10), rounded(box.width, 10),
-                 rounded(box.height, 10)};
-  face["detection_score"] = rounded(result.face.score, 1e4);
-  face["label"] = result.label.empty() ? Json(nullptr) : Json(result.label);
-  face["confidence"] = result.label.empty() ? Json(nullptr) : Json(rounded(result.confidence));
-  face["probabilities"] = Json::object();
-  for (const std::size_t c : best_classes(
-           result, head, top_k > 0 ? std::min<std::size_t>(top_k, labels.size()) : labels.size()))
-    face["probabilities"][labels[c]] = rounded(result.probabilities.at(head)[c]);
-  face["uncertain"] = result.uncertain;
-  face["issues"] = Json::array();
-  for (const QualityIssue issue : result.issues) face["issues"].push_back(to_string(issue));
-  return face;
-}
 
 std::unique_ptr<ResultWriter> create_result_writer(const ResultWriterOptions& options,
                                                    const Recognizer& recognizer,

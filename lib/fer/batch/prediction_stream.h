@@ -9,22 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "fer/batch/input_list.h"
 #include "fer/vision/image_io.h"
-#include "fer/vision/input_list.h"
+#include "fer/vision/prediction.h"
 #include "fer/vision/recognizer.h"
 
 namespace fer {
-
-struct Prediction {
-  std::string path;
-  std::int64_t frame = -1;  // of a video; -1 for an image
-  double time = 0;          // of a video, in seconds
-  int width = 0;            // 0 with an error
-  int height = 0;
-  std::vector<FaceResult> faces;  // largest first
-  std::string error;  // why there is no answer, without the path; empty when there is one
-  Image image;        // only with keep_images
-};
 
 struct PredictionOptions {
   bool crops = false;        // each image is a face already
