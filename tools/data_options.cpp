@@ -238,6 +238,10 @@ OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, Data
   }
 }
 
+nlohmann::json split_facts(const DrawnSplit& drawn) {
+  return {{"train_fraction", drawn.train_fraction}, {"seed", drawn.seed}};
+}
+
 void describe(const OpenedDataset& data) {
   log_info(data.description + format(": %lld train, %lld val, %lld test",
                                      static_cast<long long>(data.train->size()),

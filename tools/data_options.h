@@ -51,6 +51,9 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
 OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, DataFlags& flags,
                             int image_size, const std::vector<HeadRequest>& further = {});
 
+// As a checkpoint keeps it.
+nlohmann::json split_facts(const DrawnSplit& drawn);
+
 // What was opened and what was left out, a line each, on stderr.
 void describe(const OpenedDataset& data);
 

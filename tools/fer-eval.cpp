@@ -69,13 +69,13 @@ std::vector<Model> load_models(const EvalFlags& flags) {
 }
 
 // Data without a split of its own, which this evaluation cuts otherwise than the training did.
-void warn_of_other_split(const DataFlags& flags, const Model& model) {
+void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
   const auto& facts = model.checkpoint.spec.provenance;
-  const auto split = facts.find("split");
-  if (split == facts.end()) return;
-  const nlohmann::json here = {{"train_fraction", flags.train_fraction}, {"seed", flags.seed}};
-  if (*split == here) return;
-  log_warning(model.path + ": was trained with the split " + split->dump() + ", this is " +
+  const auto splits = facts.find("drawn_splits");
+  if (splits == facts.end()) return;
+  const nlohmann::json here = split_facts(drawn);
+  if (std::ranges::count(*splits, here) > 0) return;
+  log_warning(model.path + ": was trained with the split " + splits->dump() + ", this is " +
               here.dump() + ": of the same data, val holds images that it learned from" +
               " (--train-fraction, --data-seed)");
 }
@@ -90,7 +90,7 @@ OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
                                      {{"every label", "auto", TargetKind::kLabel}});
   for (const Model& model : models) {
     check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
-    if (data.split_here) warn_of_other_split(flags.data, model);
+    for (const DrawnSplit& drawn : data.drawn_splits) warn_of_other_split(drawn, model);
   }
   return data;
 }

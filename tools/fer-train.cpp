@@ -92,12 +92,10 @@ int train(int argc, char** argv) {
     initial = initial_checkpoint(flags, data, base);
     resolve_batch_size(flags, initial.graph, data.train->size());
     initial.spec.provenance["config"] = options.effective_yaml();
-    if (data.split_here) {
-      initial.spec.provenance["split"] = {{"train_fraction", data_flags.train_fraction},
-                                          {"seed", data_flags.seed}};
-    }
+    for (const DrawnSplit& drawn : data.drawn_splits)
+      initial.spec.provenance["drawn_splits"].push_back(split_facts(drawn));
   }
-  add_teachers(flags, data);
+  add_teachers(flags, data, initial.spec.provenance);
   Trainer trainer(initial, data, flags.train, flags.augment);
   trainer.initialise();
   log_info(format("%s: %s parameters, %s; %lld images an epoch", initial.spec.architecture.c_str(),

@@ -191,7 +191,10 @@ TEST_CASE("classes that are numbers get their meaning before any label map") {
   CHECK(open_dataset(options).train->heads()[0].labels ==
         LabelList{"surprised", "fearful", "other"});
   options.classes = "surprised=7";
-  CHECK_THAT(open_error(options), Catch::Contains("no class '7'"));
+  CHECK_THAT(open_error(options),
+             Catch::Contains("classes 'surprised=7': the data has no class '7'"));
+  options.classes = "other=3";  // one alone
+  CHECK(open_dataset(options).train->heads()[0].labels.size() == 3);
 }
 
 TEST_CASE("a list may name classes that the data lacks when it is said so") {
@@ -205,6 +208,49 @@ TEST_CASE("a list may name classes that the data lacks when it is said so") {
   CHECK_THAT(open_error(options), Catch::Contains("no class 'happy'"));
   options.heads[0].partial = true;
   CHECK(class_counts(*open_dataset(options).train) == std::vector<std::int64_t>{4, 0, 4});
+
+  // A further data set may bring photos of one class alone, even a single one.
+  const test::TempFolder one;
+  write_face(one / "happy/1.png", 100);
+  options.path = one.path().string();
+  CHECK(class_counts(*open_dataset(options).train) == std::vector<std::int64_t>{0, 1, 0});
+}
+
+TEST_CASE("the same images validate whatever labels are made of a folder's classes") {
+  const test::TempFolder folder;
+  for (const char* name : {"angry", "happy", "sad", "surprised"}) {
+    for (int i = 0; i < 12; ++i) {
+      write_face(folder / (std::string(name) + "/" + std::to_string(i) + ".png"),
+                 static_cast<std::uint8_t>(i));
+    }
+  }
+  const auto validation = [&](const std::string& labels) {
+    DatasetOptions options = options_for(folder.path(), labels);
+    options.seed = 5;
+    const OpenedDataset data = open_dataset(options);
+    CHECK(data.drawn_splits == std::vector<DrawnSplit>{{0.8, 5}});
+    return origins(*data.val, folder.path());
+  };
+  const auto all = validation("auto");
+  CHECK(all.size() == 8);
+  CHECK(validation("surprised,sad,happy,angry") == all);
+  CHECK(validation("other=surprised+sad,glad=happy+angry") == all);
+  std::vector<std::string> two;
+  for (const std::string& origin : all) {
+    if (origin.find("happy") != std::string::npos || origin.find("sad") != std::string::npos)
+      two.push_back(origin);
+  }
+  CHECK(validation("sad,happy") == two);
+}
+
+TEST_CASE("hidden folders inside a class folder are not looked at") {
+  const test::TempFolder folder;
+  for (const char* path : {"a/1.png", "a/2.png", "b/1.png", "b/sub/2.png", "b/.thumbnails/1.png",
+                           "a/.ipynb_checkpoints/deep/1.png"}) {
+    write_face(folder / path, 100);
+  }
+  const OpenedDataset data = open_dataset(options_for(folder.path(), "auto"));
+  CHECK(data.train->size() + data.val->size() == 4);
 }
 
 TEST_CASE("per_class keeps a seeded choice of each class's training images and all of the others") {

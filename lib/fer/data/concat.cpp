@@ -145,6 +145,9 @@ OpenedDataset join_datasets(const std::vector<OpenedDataset>& parts,
     val.push_back(parts[i].val);
     test.push_back(parts[i].test);
     joined.description += (i > 0 ? " + " : "") + parts[i].description;
+    for (const DrawnSplit& drawn : parts[i].drawn_splits) {
+      if (std::ranges::count(joined.drawn_splits, drawn) == 0) joined.drawn_splits.push_back(drawn);
+    }
     joined.dropped.insert(joined.dropped.end(), parts[i].dropped.begin(), parts[i].dropped.end());
   }
   joined.train = concat(std::move(train));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <span>
 
 #include "fer/core/error.h"
@@ -118,21 +119,21 @@ std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> dataset,
 }
 
 std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(
-    const Dataset& dataset, double fraction, std::uint64_t seed) {
-  // One class more than there are labels: samples that only another head can score.
-  std::vector<std::vector<std::int64_t>> classes(dataset.heads().at(0).labels.size() + 1);
-  for (std::int64_t i = 0; i < dataset.size(); ++i) {
-    classes[static_cast<std::size_t>(dataset.target(i, 0).label + 1)].push_back(i);
-  }
+    const std::vector<std::string>& classes, double fraction, std::uint64_t seed) {
+  std::map<std::string, std::vector<std::int64_t>> members;
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    members[classes[i]].push_back(static_cast<std::int64_t>(i));
   std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> parts;
-  for (std::size_t c = 0; c < classes.size(); ++c) {
-    const auto n = static_cast<std::int64_t>(classes[c].size());
+  for (const auto& [name, positions] : members) {
+    const auto n = static_cast<std::int64_t>(positions.size());
     std::int64_t first = std::llround(fraction * static_cast<double>(n));
     if (n > 1 && fraction > 0 && fraction < 1) first = std::clamp<std::int64_t>(first, 1, n - 1);
-    const std::vector<std::int64_t> order = permutation(n, Rng{seed, c});
+    Fingerprint key;
+    key.add(name);
+    const std::vector<std::int64_t> order = permutation(n, Rng{seed, key.value()});
     for (std::int64_t k = 0; k < n; ++k) {
       auto& part = k < first ? parts.first : parts.second;
-      part.push_back(classes[c][static_cast<std::size_t>(order[static_cast<std::size_t>(k)])]);
+      part.push_back(positions[static_cast<std::size_t>(order[static_cast<std::size_t>(k)])]);
     }
   }
   std::sort(parts.first.begin(), parts.first.end());

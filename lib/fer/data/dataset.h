@@ -109,6 +109,8 @@ struct LabelMap {
 // Throws kInput when a named source class does not exist in the data's vocabulary (but for
 // `partial`), twice-used or empty names.
 LabelMap make_label_map(const std::string& labels, const LabelList& found, bool partial = false);
+// DatasetOptions::classes parsed, in the same form and with the same errors.
+LabelMap make_class_map(const std::string& classes, const LabelList& found);
 
 // Decodes an image file; filled by the vision room (or by PNG alone in core). Throws fer::Error.
 using ImageDecoder = std::function<Image(const std::filesystem::path&)>;
@@ -136,6 +138,12 @@ struct DroppedCount {
   std::int64_t rows = 0;
 };
 
+struct DrawnSplit {
+  double train_fraction = 0;
+  std::uint64_t seed = 0;
+  bool operator==(const DrawnSplit&) const = default;
+};
+
 // What was opened, split and left out; printed before training and stored with the run.
 struct OpenedDataset {
   std::string description;                          // "FER2013 csv with FER+ votes, 35,887 rows"
@@ -143,7 +151,8 @@ struct OpenedDataset {
   std::vector<DroppedCount> dropped;
   std::vector<LabelMap> label_maps;  // one a head
   std::string fingerprint;           // of the training part
-  bool split_here = false;  // validation was cut off by train_fraction and seed, not by the data
+  // How validation was cut off, of each data set that had none of its own.
+  std::vector<DrawnSplit> drawn_splits;
   const Dataset& split(Split s) const;
 };
 
@@ -159,9 +168,10 @@ OpenedDataset join_datasets(const std::vector<OpenedDataset>& parts,
 // which can be scored but never learned.
 void check_every_class_trains(const OpenedDataset& data);
 
-// Stratified by the first head's label and seeded: `fraction` of each class (rounded, but at least
-// one sample on either side of a class with two) goes to the first. Both are in ascending order.
+// Positions of `classes` in two parts, both in ascending order: `fraction` of each class (rounded,
+// but at least one sample on either side of a class with two) goes to the first. What a class gives
+// depends on the seed, its name and its own samples alone, not on the other classes.
 std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(
-    const Dataset& dataset, double fraction, std::uint64_t seed);
+    const std::vector<std::string>& classes, double fraction, std::uint64_t seed);
 
 }  // namespace fer

@@ -30,8 +30,13 @@ void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::in
   }
   for (const fs::path& folder : classes) {
     std::vector<fs::path> paths;
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
-      if (!entry.is_regular_file() || is_hidden(entry.path())) continue;
+    for (auto it = fs::recursive_directory_iterator(folder); it != fs::end(it); ++it) {
+      const fs::directory_entry& entry = *it;
+      if (is_hidden(entry.path())) {
+        if (entry.is_directory()) it.disable_recursion_pending();  // editors' copies, thumbnails
+        continue;
+      }
+      if (!entry.is_regular_file()) continue;
       if (has_image_extension(entry.path())) {
         paths.push_back(entry.path());
       } else {

@@ -31,9 +31,13 @@ LabelMap identity_map(const LabelList& labels) {
   return map;
 }
 
-LabelMap parse_label_map(const std::string& text, const LabelList& classes, bool partial) {
+// option: what the text is the value of.
+LabelMap parse_label_map(const std::string& option, const std::string& text,
+                         const LabelList& classes, bool partial) {
   LabelMap map;
-  const auto fail = [&](const std::string& what) { fail_input("labels '" + text + "': " + what); };
+  const auto fail = [&](const std::string& what) {
+    fail_input(option + " '" + text + "': " + what);
+  };
   for (const std::string& entry : split(text, ',')) {
     const std::size_t equals = entry.find('=');
     const std::string target = canonical_label(entry.substr(0, equals));
@@ -47,7 +51,7 @@ LabelMap parse_label_map(const std::string& text, const LabelList& classes, bool
       if (source.empty()) fail("a name is empty");
       if (!partial && std::find(classes.begin(), classes.end(), source) == classes.end()) {
         std::vector<std::string> candidates = classes;
-        if (entry == text) {
+        if (entry == text && option == "labels") {
           const auto presets = label_preset_names();
           candidates.insert(candidates.end(), presets.begin(), presets.end());
           candidates.push_back("auto");
@@ -61,7 +65,6 @@ LabelMap parse_label_map(const std::string& text, const LabelList& classes, bool
     }
     map.labels.push_back(target);
   }
-  if (map.labels.size() < 2) fail("at least two labels are needed");
   return map;
 }
 
@@ -88,7 +91,11 @@ LabelMap make_label_map(const std::string& labels, const LabelList& found, bool 
   const std::string text = trim(labels);
   if (text == "auto") return identity_map(classes);
   const auto preset = label_preset(text);
-  if (!preset) return parse_label_map(text, classes, partial);
+  if (!preset) {
+    LabelMap map = parse_label_map("labels", text, classes, partial);
+    if (map.labels.size() < 2) fail_input("labels '" + text + "': at least two labels are needed");
+    return map;
+  }
   // A preset's class may be absent, as contempt is from FER2013; all of them may not.
   const bool any = std::any_of(classes.begin(), classes.end(), [&](const std::string& name) {
     return std::find(preset->begin(), preset->end(), name) != preset->end();
@@ -99,6 +106,10 @@ LabelMap make_label_map(const std::string& labels, const LabelList& found, bool 
                "; use 'auto' to take the classes as they are");
   }
   return identity_map(*preset);
+}
+
+LabelMap make_class_map(const std::string& classes, const LabelList& found) {
+  return parse_label_map("classes", trim(classes), canonical(found), false);
 }
 
 }  // namespace fer

@@ -105,7 +105,7 @@ FaceTable read_table(const DatasetOptions& options) {
 
 // Gives the classes the names that options.classes says.
 void rename_classes(FaceTable& table, const std::string& classes) {
-  const LabelMap map = make_label_map(classes, table.vocabulary);
+  const LabelMap map = make_class_map(classes, table.vocabulary);
   LabelList names;
   std::vector<int> renumbered;
   for (const std::string& source : table.vocabulary) {
@@ -176,26 +176,41 @@ std::string dropped_reason(const HeadRequest& request, const FaceTable& table, s
   return "";
 }
 
-// Cuts validation off the training part of data that has none of its own.
-void split_off_validation(const std::shared_ptr<const TableDataset>& all,
-                          std::vector<std::int64_t>& train, std::vector<std::int64_t>& val,
-                          const DatasetOptions& options) {
-  const auto part = subset(all, train);
-  const std::vector<std::int64_t> counts = class_counts(*part);
-  const auto lonely = std::find(counts.begin(), counts.end(), 1);
-  if (lonely != counts.end()) {
-    fail_input(options.path + ": label '" +
-               all->heads()[0].labels[static_cast<std::size_t>(lonely - counts.begin())] +
-               "' has one image; training and validation need one each");
+// Cuts validation off data that has none of its own; false where that is not to be. By the classes
+// of the data itself, so that the same images validate whatever labels are made of them.
+bool draw_split(FaceTable& table, const DatasetOptions& options) {
+  if (options.train_fraction == 1) return false;
+  if (table.splits.empty()) table.splits.assign(table.images.size(), Split::kTrain);
+  if (std::ranges::count(table.splits, Split::kVal) > 0) return false;
+  std::vector<std::string> classes;
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < table.splits.size(); ++row) {
+    if (table.splits[row] != Split::kTrain) continue;
+    rows.push_back(row);
+    classes.push_back(
+        canonical_label(table.vocabulary[static_cast<std::size_t>(table.labels[row])]));
   }
-  const auto [first, second] = stratified_split(*part, options.train_fraction, options.seed);
-  const auto pick = [&train](const std::vector<std::int64_t>& positions) {
-    std::vector<std::int64_t> picked;
-    for (const std::int64_t i : positions) picked.push_back(train[static_cast<std::size_t>(i)]);
-    return picked;
-  };
-  val = pick(second);
-  train = pick(first);
+  const auto parts = stratified_split(classes, options.train_fraction, options.seed);
+  for (const std::int64_t i : parts.second)
+    table.splits[rows[static_cast<std::size_t>(i)]] = Split::kVal;
+  return !rows.empty();
+}
+
+// Both parts of a split that was drawn need each label.
+void check_no_lonely_label(const TableDataset& all, const std::vector<std::int64_t>& train,
+                           const std::vector<std::int64_t>& val, const std::string& path) {
+  std::vector<std::int64_t> counts(all.heads()[0].labels.size(), 0);
+  for (const auto* part : {&train, &val}) {
+    for (const std::int64_t i : *part) {
+      if (const int label = all.target(i, 0).label; label >= 0)
+        ++counts[static_cast<std::size_t>(label)];
+    }
+  }
+  const auto lonely = std::find(counts.begin(), counts.end(), 1);
+  if (lonely == counts.end()) return;
+  fail_input(path + ": label '" +
+             all.heads()[0].labels[static_cast<std::size_t>(lonely - counts.begin())] +
+             "' has one image; training and validation need one each");
 }
 
 // A seeded choice of options.per_class samples of each of the first head's classes, in order.
@@ -214,7 +229,8 @@ std::vector<std::int64_t> first_of_each_class(const TableDataset& all,
   return chosen;
 }
 
-OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
+// drawn: by draw_split().
+OpenedDataset assemble(FaceTable source, const DatasetOptions& options, bool drawn) {
   Heads heads = make_heads(options, source);
   OpenedDataset opened;
   opened.description = source.description + ", " + with_thousands(source.size()) + " images";
@@ -246,7 +262,7 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
     const std::vector<std::int64_t> counts = class_counts(*all, h);
     const auto present =
         std::count_if(counts.begin(), counts.end(), [](std::int64_t n) { return n > 0; });
-    if (present < 2) {
+    if (present < (options.heads[h].partial ? 1 : 2)) {
       const auto only = std::max_element(counts.begin(), counts.end()) - counts.begin();
       fail_input(options.path + ": " +
                  (present == 0 ? "no image has a label of head '" + heads.labels[h].name + "'"
@@ -263,9 +279,9 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options) {
     parts[static_cast<std::size_t>(split)].push_back(i);
   }
   auto& [train, val, test] = parts;
-  if (val.empty() && !train.empty() && options.train_fraction < 1) {
-    split_off_validation(all, train, val, options);
-    opened.split_here = true;
+  if (drawn) {
+    opened.drawn_splits = {{options.train_fraction, options.seed}};
+    if (!options.heads[0].partial) check_no_lonely_label(*all, train, val, options.path);
   }
   if (options.per_class > 0) train = first_of_each_class(*all, train, options);
   opened.train = subset(all, train);
@@ -287,8 +303,9 @@ OpenedDataset open_dataset(const DatasetOptions& options) {
                       static_cast<long long>(options.per_class)));
   }
   FaceTable table = read_table(options);
+  const bool drawn = draw_split(table, options);
   if (!options.classes.empty()) rename_classes(table, options.classes);
-  return assemble(std::move(table), options);
+  return assemble(std::move(table), options, drawn);
 }
 
 void check_every_class_trains(const OpenedDataset& data) {
