@@ -30,9 +30,9 @@ int bench_train(TrainFlags& flags, const DataFlags& data_flags, const Options& o
                 int images) {
   const std::optional<Checkpoint> base = pretrained_checkpoint(flags, options);
   OpenedDataset data = open_training_data(flags, data_flags, base);
-  const Checkpoint initial = initial_checkpoint(flags, data, base);
+  Checkpoint initial = initial_checkpoint(flags, data, base);
   resolve_batch_size(flags, initial.graph, data.train->size());
-  add_teachers(flags, data);
+  add_teachers(flags, data, initial.spec.provenance);
   Trainer trainer(initial, data, flags.train, flags.augment);
   trainer.initialise();
   trainer.measure_bare(flags.train.batch_size * 2);  // warm up

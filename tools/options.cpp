@@ -5,7 +5,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -126,7 +128,9 @@ bool parse_bool(const std::string& text, const std::string& where) {
 template <class T>
 std::string show(const T& value) {
   if constexpr (std::is_floating_point_v<T>) {
-    return format("%.9g", static_cast<double>(value));
+    // The shortest text that reads back as the same number.
+    std::array<char, 64> text;
+    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
   } else {
     return std::to_string(value);
   }

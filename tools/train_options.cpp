@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "fer/core/error.h"
+#include "fer/core/file.h"
+#include "fer/core/hash.h"
 #include "fer/core/log.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
@@ -176,7 +178,7 @@ void apply_rates(TrainFlags& f) {
 int resize_of(const TrainFlags& f) {
   const int input = f.architecture.input_size > 0 ? f.architecture.input_size
                                                   : default_input_size(f.architecture.name);
-  if (f.resize > 0 && f.resize < input) {
+  if (f.resize != 0 && f.resize < input) {
     fail_input(format("model.resize: %d is less than the input size %d", f.resize, input));
   }
   if (f.resize > 0) return f.resize;
@@ -293,8 +295,11 @@ OpenedDataset open_training_data(TrainFlags& f, const DataFlags& data_flags,
   check(f.train);
   check(f.augment);
   check(f.teacher);
-  OpenedDataset data = open_data(data_flags, base ? base->spec.resize : resize_of(f),
-                                 base ? base->spec.crop_margin : 0.0f);
+  int side = base ? base->spec.resize : resize_of(f);
+  // Teachers see the pictures as they were trained on.
+  for (const std::string& file : f.teachers)
+    side = std::max(side, load_checkpoint(file).spec.resize);
+  OpenedDataset data = open_data(data_flags, side, base ? base->spec.crop_margin : 0.0f);
   check_every_class_trains(data);
   describe(data);
   return data;
@@ -329,13 +334,29 @@ Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
 void resolve_batch_size(TrainFlags& f, const Graph& graph, std::int64_t train_images) {
   TrainOptions& t = f.train;
   if (t.batch_size != 0) return;
+  if (resolve_device(t.device) != "cpu") {
+    log_warning(
+        "--batch-size auto reckons with the host's memory, not with the GPU's; where it does "
+        "not fit, name a number");
+  }
   t.batch_size = fitting_batch_size(graph, t, train_images, available_memory());
   log_info(format("batch size %d: about %.1f GB", t.batch_size,
                   1e-9 * static_cast<double>(training_bytes(graph, t, t.batch_size))));
 }
 
-void add_teachers(const TrainFlags& f, OpenedDataset& data) {
+void add_teachers(const TrainFlags& f, OpenedDataset& data, nlohmann::json& provenance) {
   if (f.teachers.empty()) return;
+  nlohmann::json files;
+  for (const std::string& file : f.teachers) {
+    Fingerprint bytes;
+    bytes.add(read_binary_file(file));
+    files.push_back({{"file", file}, {"fingerprint", bytes.hex()}});
+  }
+  if (!provenance.contains("teachers")) provenance["teachers"] = files;
+  if (provenance["teachers"] != files) {
+    fail_input("the teachers have changed since the run began (" + files.dump() + ", were " +
+               provenance["teachers"].dump() + ")");
+  }
   set_torch_threads(f.train.threads);
   const std::string device = resolve_device(f.train.device);
   std::vector<std::unique_ptr<Classifier>> teachers;

@@ -55,7 +55,8 @@ Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data
 // --batch-size auto: the one that fits goes into flags.train and to the log.
 void resolve_batch_size(TrainFlags& flags, const Graph& graph, std::int64_t train_images);
 // Blends what the teachers say of the training pictures into their targets; nothing without any.
-void add_teachers(const TrainFlags& flags, OpenedDataset& data);
+// Which files they are goes to `provenance`; throws kInput where it names others already.
+void add_teachers(const TrainFlags& flags, OpenedDataset& data, nlohmann::json& provenance);
 // Files that --pretrained reads, where they are published, size and checksum.
 std::string list_of_pretrained();
 

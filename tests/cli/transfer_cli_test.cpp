@@ -366,7 +366,7 @@ TEST_CASE("a checkpoint grows a block where asked") {
 
   const auto stage = run_shell(kTrain + " --pretrained " + old + " --deepen 3", folder.path());
   CHECK(stage.exit_code == 2);
-  CHECK_THAT(stage.err, Contains("stage 3 to deepen: the net has no stage3"));
+  CHECK_THAT(stage.err, Contains("stage 3 to deepen: the net has no residual block"));
   const auto fresh = run_shell(kTrain + " --deepen 2", folder.path());
   CHECK(fresh.exit_code == 2);
   CHECK_THAT(fresh.err, Contains("--deepen: needs a checkpoint of ours"));

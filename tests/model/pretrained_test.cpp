@@ -382,7 +382,7 @@ TEST_CASE("a deeper net answers as the one before, and is the net that its block
     const bool moved = after.at("a").bytes != before.at("a").bytes;
     CHECK(moved);
 
-    CHECK_THROWS_WITH(deepen(old, 3), Contains("stage 3 to deepen: the net has no stage3"));
+    CHECK_THROWS_WITH(deepen(old, 3), Contains("stage 3 to deepen: the net has no residual block"));
     CHECK_THROWS_AS(deepen(old, 0), Error);
   }
 }

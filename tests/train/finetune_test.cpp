@@ -244,6 +244,30 @@ TEST_CASE("each phase has its own warm-up and schedule, the second at its lower 
   CHECK(rates[4] == Approx(0.001));
 }
 
+TEST_CASE(
+    "the least rate falls with the second phase's, and small sides want pictures, not features") {
+  const auto data = faces(60);
+  auto options = frozen_backbone();
+  options.unfreeze_at = 2;
+  options.lr = 0.1;
+  options.min_lr = 0.05;
+  options.unfreeze_lr = 0.1;
+  Trainer trainer(pretrained(data), data, options, without_augmentation());
+  trainer.initialise();
+  double first = 0, last = 0;
+  for (int epoch = 0; epoch < 4; ++epoch) {
+    const auto result = trainer.run_epoch();
+    REQUIRE(result);
+    (epoch < 2 ? first : last) = result->lr;
+  }
+  CHECK(first >= 0.05);
+  CHECK(last >= 0.005);
+  CHECK(last < 0.01);
+  options.progressive = {16};
+  CHECK_THROWS_WITH(Trainer(pretrained(data), data, options, without_augmentation()),
+                    Catch::Contains("train.progressive: the frozen layers' features"));
+}
+
 TEST_CASE("the patience of early stopping begins anew with the second phase") {
   const auto data = faces(60);
   TrainOptions options = frozen_backbone();

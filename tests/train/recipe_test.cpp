@@ -194,3 +194,12 @@ TEST_CASE("a recipe out of range is refused by name and value") {
   o.progressive = {16, 20};
   CHECK_THROWS_WITH(check(o), Catch::Contains("train.progressive: 2 sides leave none of the 2"));
 }
+
+TEST_CASE("options that say nothing or the contrary are refused") {
+  TrainOptions o;
+  o.min_lr = 0.01;  // adam's peak is .002
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.min_lr: 0.01 is more than the peak"));
+  o = {};
+  o.unfreeze = {"stage2"};
+  CHECK_THROWS_WITH(check(o), Catch::Contains("train.unfreeze: there is no second phase"));
+}

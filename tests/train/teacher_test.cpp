@@ -16,9 +16,11 @@ constexpr int kSide = 8;
 // picture and to its mirror image differ.
 class LeftHalf : public Classifier {
  public:
-  LeftHalf(std::vector<HeadSpec> heads, float strength) : strength_(strength) {
+  LeftHalf(std::vector<HeadSpec> heads, float strength, std::vector<MixedHeadSpec> mixed = {})
+      : strength_(strength) {
     spec_.resize = spec_.input_size = kSide;
     spec_.heads = std::move(heads);
+    spec_.mixed_heads = std::move(mixed);
     spec_.default_head = spec_.heads[0].name;
   }
   const ModelSpec& spec() const override { return spec_; }
@@ -113,12 +115,23 @@ TEST_CASE("several teachers are averaged, and no answer stays no answer") {
   CHECK(taught->target(1, 1).label == -1);
 }
 
+TEST_CASE("a teacher's mixed head teaches, too") {
+  Teachers teachers;
+  teachers.push_back(std::make_unique<LeftHalf>(
+      std::vector<HeadSpec>{{"a", {"happy", "sad"}, 1.0f, 0.0f}}, 3.0f,
+      std::vector<MixedHeadSpec>{{"mood", {"happy", "sad"}, {{"a", 1.0f}}, 1.0f, 0.0f}}));
+  const auto taught = with_teachers(std::make_shared<TwoPictures>(), teachers, {1.0, [](auto) {}});
+  const double answer = (first_of_two(6) + first_of_two(-6)) / 2;
+  CHECK(taught->target(0, 0).distribution[0] == Approx(answer));
+}
+
 TEST_CASE("teachers that cannot teach are refused") {
   const auto data = std::make_shared<TwoPictures>();
   Teachers strange, other_labels;
   strange.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"age", {"young", "old"}, 1.0f, 0.0f}}, 1.0f));
-  CHECK_THROWS_WITH(with_teachers(data, strange, {}), Contains("none of the teachers"));
+  CHECK_THROWS_WITH(with_teachers(data, strange, {}),
+                    Contains("none of the teachers has a head of the data's: mood, eyes"));
   other_labels.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"mood", {"sad", "happy"}, 1.0f, 0.0f}}, 1.0f));
   CHECK_THROWS_WITH(with_teachers(data, other_labels, {}),

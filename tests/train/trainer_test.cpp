@@ -360,6 +360,17 @@ TEST_CASE("sides that do not fit the net are refused by name") {
   dense.dense_given = true;
   CHECK_THROWS_WITH(Trainer(small_net(data, dense), data, options, {}),
                     Catch::Contains("cnn has dense layers over the pixels"));
+  auto deep = tiny();
+  deep.stages = {4, 4, 4, 4, 4};
+  deep.name = "vgg16";
+  deep.blocks = {};
+  deep.channels = 1;
+  deep.input_size = 32;
+  Checkpoint vgg = small_net(data, deep);
+  vgg.spec.resize = vgg.spec.input_size = 32;
+  options.progressive = {24};
+  CHECK_THROWS_WITH(Trainer(vgg, data, options, {}),
+                    Catch::Contains("train.progressive: 24: ") && Catch::Contains("window"));
 }
 
 TEST_CASE("the order of an epoch is a permutation, and balanced draws give every class its share") {
@@ -388,6 +399,17 @@ TEST_CASE("run folders are numbered, and the newest unfinished one is found") {
   CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), ""),
                     Catch::Contains("no unfinished run"));
   std::ofstream(b.state()) << "x";
+  CHECK(RunFolder::unfinished(scratch.path(), "").path() == b.path());
+  {
+    const RunLock trained(b.path());
+    CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), ""),
+                      Catch::Contains("no unfinished run"));
+    CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), b.path().string()),
+                      Catch::Contains("is being trained by another process"));
+    std::ofstream(a.state()) << "older than what is trained";
+    CHECK(RunFolder::unfinished(scratch.path(), "").path() == a.path());
+    std::filesystem::remove(a.state());
+  }
   CHECK(RunFolder::unfinished(scratch.path(), "").path() == b.path());
   CHECK_THROWS_WITH(RunFolder::unfinished(scratch.path(), a.path().string()),
                     Catch::Contains("finished"));

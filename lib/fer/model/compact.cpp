@@ -26,8 +26,12 @@ std::string block_prefix(int stage, int block) {
 // How many blocks a stage (from 1) has.
 int block_count(const Graph& graph, int stage) {
   int count = 0;
-  while (graph.find(block_prefix(stage, count + 1) + "relu2") >= 0) ++count;
-  return count;
+  for (;; ++count) {
+    const std::string prefix = block_prefix(stage, count + 1);
+    const int end = graph.find(prefix + "relu2"), sum = graph.find(prefix + "add");
+    // Other nets have blocks of the same names that end otherwise.
+    if (end < 0 || sum < 0 || graph.nodes()[end].inputs != std::vector{sum}) return count;
+  }
 }
 
 int residual_block(Graph& graph, const std::string& prefix, int input, int channels, int stride,
@@ -71,8 +75,8 @@ Graph make_compact(const ArchitectureOptions& options) {
 Graph deepen_compact(const Graph& compact, int stage) {
   const int blocks = block_count(compact, stage);
   if (blocks == 0) {
-    fail_input("stage " + std::to_string(stage) + " to deepen: the net has no stage" +
-               std::to_string(stage) + ".block1");
+    fail_input("stage " + std::to_string(stage) +
+               " to deepen: the net has no residual block of compact's in it");
   }
   const std::string last = block_prefix(stage, blocks);
   const bool gated = compact.find(last + "gate.scale") >= 0;

@@ -497,6 +497,9 @@ Graph graph_from_json(const json& value) {
   const json& nodes = reader.array("nodes");
   const json& outputs = reader.array("outputs");
   reader.finish();
+  if (outputs.size() > nodes.size()) {
+    fail_input("graph: more outputs than nodes");
+  }
   if (nodes.size() > kMaxNodes) {
     fail_input("graph: " + std::to_string(nodes.size()) + " nodes, at most " +
                std::to_string(kMaxNodes) + " are read");

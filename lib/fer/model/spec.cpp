@@ -61,13 +61,6 @@ void check_mixed_head(const ModelSpec& spec, const MixedHeadSpec& mixed) {
   }
 }
 
-std::vector<std::string> head_names(const ModelSpec& spec) {
-  std::vector<std::string> names;
-  for (const HeadSpec& head : spec.heads) names.push_back(head.name);
-  for (const MixedHeadSpec& head : spec.mixed_heads) names.push_back(head.name);
-  return names;
-}
-
 [[noreturn]] void fail_unknown_head(const std::string& name,
                                     const std::vector<std::string>& names) {
   fail_input("unknown head '" + name + "'" + did_you_mean(name, names) + " (there are " +
@@ -326,6 +319,13 @@ std::vector<Probabilities> to_probabilities(const ModelSpec& spec,
     }
   }
   return rows;
+}
+
+std::vector<std::string> head_names(const ModelSpec& spec) {
+  std::vector<std::string> names;
+  for (const HeadSpec& head : spec.heads) names.push_back(head.name);
+  for (const MixedHeadSpec& head : spec.mixed_heads) names.push_back(head.name);
+  return names;
 }
 
 const LabelList& labels_of(const ModelSpec& spec, const std::string& head) {

@@ -78,6 +78,7 @@ using Probabilities = std::map<std::string, std::vector<float>>;
 // logits [N, classes] by head -> one Probabilities a row, the mixed heads included.
 std::vector<Probabilities> to_probabilities(const ModelSpec& spec,
                                             const std::map<std::string, HostTensor>& logits);
+std::vector<std::string> head_names(const ModelSpec& spec);  // of mixed heads, too
 // Labels of a head or mixed head.
 const LabelList& labels_of(const ModelSpec& spec, const std::string& head);
 float temperature(const ModelSpec& spec, const std::string& head);

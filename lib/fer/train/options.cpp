@@ -32,6 +32,10 @@ void check(const TrainOptions& o) {
   at_least("weight_decay", o.weight_decay, -1);  // -1: the optimiser's own
   at_least("warmup_epochs", o.warmup_epochs, 0);
   at_least("min_lr", o.min_lr, 0);
+  if (o.min_lr > effective_lr(o)) {
+    fail_input(format("train.min_lr: %g is more than the peak learning rate %g", o.min_lr,
+                      effective_lr(o)));
+  }
   at_least("step_epochs", o.step_epochs, 1);
   at_least("plateau_patience", o.plateau_patience, 0);
   at_least("early_stop", o.early_stop, 0);
@@ -55,6 +59,9 @@ void check(const TrainOptions& o) {
   }
   if (o.unfreeze_at > 0 && o.freeze.empty()) {
     fail_input("train.unfreeze_at: nothing is frozen; name it with train.freeze");
+  }
+  if (o.unfreeze_at == 0 && !o.unfreeze.empty()) {
+    fail_input("train.unfreeze: there is no second phase; say by train.unfreeze_at when it begins");
   }
   if (!(o.unfreeze_lr > 0))
     fail_input(format("train.unfreeze_lr: %g is not above 0", o.unfreeze_lr));

@@ -20,9 +20,10 @@ struct TrainOptions {
   double beta1 = 0.9, beta2 = 0.999;  // adam, adamw
   std::string sched = "cosine";       // constant, step, plateau, cosine
   double warmup_epochs = 1.0;         // linear from 1 % of the rate, with every schedule
-  double min_lr = 0.0;                // where cosine ends, and plateau and step stop falling
-  int step_epochs = 10;               // step: the rate falls every so many epochs
-  double step_factor = 0.1;           // step, plateau: factor of a fall
+  double min_lr = 0.0;  // where cosine ends, and plateau and step stop falling; in the second phase
+                        // times unfreeze_lr
+  int step_epochs = 10;          // step: the rate falls every so many epochs
+  double step_factor = 0.1;      // step, plateau: factor of a fall
   int plateau_patience = 5;      // plateau: epochs without a lower validation loss before a fall
   double label_smoothing = 0.1;  // Szegedy et al. 2016
   std::string class_weights = "none";  // none, balanced: n / (classes * n_c)

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "fer/core/parallel.h"
 #include "fer/core/random.h"
@@ -68,12 +69,19 @@ std::vector<std::int64_t> epoch_order(const PackedDataset& dataset, const std::s
   const std::int64_t n = dataset.size();
   Rng rng{seed, static_cast<std::uint64_t>(epoch), 0x6f72646572ull};  // "order"
   if (sampler != "balanced") return permutation(n, rng);
-  std::vector<std::vector<std::int64_t>> by_class;
+  // A soft target without a label, as votes without a majority are, counts where most of it lies; a
+  // sample without an answer for this head stands in a class of its own.
+  std::vector<std::int64_t> all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), 0);
+  const auto targets = dataset.targets(0, all).to(at::kCPU);
+  const auto best = targets.argmax(1).contiguous(), mass = targets.sum(1).contiguous();
+  const auto* most = best.data_ptr<std::int64_t>();
+  const auto* known = mass.data_ptr<float>();
+  std::vector<std::vector<std::int64_t>> by_class(static_cast<std::size_t>(targets.size(1)) + 1);
   const auto& labels = dataset.labels(0);
   for (std::int64_t i = 0; i < n; ++i) {
-    if (labels[i] < 0) continue;
-    by_class.resize(std::max<std::size_t>(by_class.size(), labels[i] + 1));
-    by_class[labels[i]].push_back(i);
+    const std::int64_t own = labels[i] >= 0 ? labels[i] : known[i] > 0 ? most[i] : targets.size(1);
+    by_class[static_cast<std::size_t>(own)].push_back(i);
   }
   std::erase_if(by_class, [](const auto& members) { return members.empty(); });
   std::vector<std::int64_t> order(n), times(n, 0);

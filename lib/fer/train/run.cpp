@@ -1,6 +1,11 @@
 #include "fer/train/run.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 
 #include "fer/core/error.h"
@@ -43,6 +48,19 @@ void draw(const std::string& what, const std::function<void()>& body) {
 
 }  // namespace
 
+RunLock::RunLock(const fs::path& folder)
+    : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  // A file system without locks is no reason not to train.
+  if (folder_ >= 0 && ::flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(folder_);
+    fail_input(folder.string() + ": is being trained by another process");
+  }
+}
+
+RunLock::~RunLock() {
+  if (folder_ >= 0) ::close(folder_);
+}
+
 RunFolder RunFolder::create(const fs::path& project, const std::string& name, bool exist_ok) {
   const RunFolder folder(make_run_folder(project, name, exist_ok));
   make_directories(folder.best().parent_path());
@@ -57,6 +75,7 @@ RunFolder RunFolder::unfinished(const fs::path& project, const std::string& run)
       fail_input("--resume " + run +
                  ": nothing to resume (weights/state.safetensors is gone: the run is finished)");
     }
+    const RunLock free(folder.path());
     return folder;
   }
   fs::path newest;
@@ -66,6 +85,11 @@ RunFolder RunFolder::unfinished(const fs::path& project, const std::string& run)
     const auto state = entry.path() / "weights" / "state.safetensors";
     const auto time = fs::last_write_time(state, ignored);
     if (ignored || (!newest.empty() && time <= newest_time)) continue;
+    try {
+      const RunLock free(entry.path());
+    } catch (const Error&) {
+      continue;
+    }
     newest = entry.path();
     newest_time = time;
   }
@@ -126,6 +150,7 @@ void draw_data(const RunFolder& folder, const OpenedDataset& data, const Trainer
 
 RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::string& note,
                         bool resume, const std::function<bool()>& stop_requested) {
+  const RunLock lock(folder.path());
   if (resume) trainer.load_state(folder.state());
   const Checkpoint first = trainer.checkpoint();
   ResultsLog results(folder.file("results.csv"), first.spec.heads, trainer.epochs_done());

@@ -20,14 +20,27 @@
 
 namespace fer {
 
+// One process trains a run: held from the first epoch to the last, gone with the process. Throws
+// kInput where another one holds it.
+class RunLock {
+ public:
+  explicit RunLock(const std::filesystem::path& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int folder_ = -1;  // a descriptor
+};
+
 class RunFolder {
  public:
   // A new folder: project/name, or project/name2, name3, ... where that is taken; with exist_ok
   // project/name itself, whatever is there.
   static RunFolder create(const std::filesystem::path& project, const std::string& name,
                           bool exist_ok);
-  // An unfinished run. `run`: its folder, or "" for the newest under project. Throws kInput when
-  // there is none, or when it is finished.
+  // An unfinished run. `run`: its folder, or "" for the newest under project that nobody trains.
+  // Throws kInput when there is none, when it is finished, or when it is being trained.
   static RunFolder unfinished(const std::filesystem::path& project, const std::string& run);
 
   const std::filesystem::path& path() const { return path_; }

@@ -38,12 +38,12 @@ std::vector<bool> teachers_of(const HeadLabels& head,
                               const std::vector<std::unique_ptr<Classifier>>& teachers) {
   std::vector<bool> result;
   for (const auto& teacher : teachers) {
-    const auto& known = teacher->spec().heads;
-    const auto found = std::ranges::find(known, head.name, &HeadSpec::name);
-    result.push_back(found != known.end());
-    if (result.back() && found->labels != head.labels) {
+    const std::vector<std::string> known = head_names(teacher->spec());
+    result.push_back(std::ranges::count(known, head.name) > 0);
+    if (!result.back()) continue;
+    if (const LabelList& labels = labels_of(teacher->spec(), head.name); labels != head.labels) {
       fail_input(format("teacher %zu: head %s has the labels ", result.size(), head.name.c_str()) +
-                 join(found->labels, ", ") + ", the data has " + join(head.labels, ", "));
+                 join(labels, ", ") + ", the data has " + join(head.labels, ", "));
     }
   }
   return result;
@@ -75,8 +75,11 @@ std::shared_ptr<const Dataset> with_teachers(
       for (float& p : own.back().distribution) p *= static_cast<float>(1.0 - options.weight);
     }
   }
-  if (std::ranges::all_of(share, [](float s) { return s == 0; }))
-    fail_input("none of the teachers has a head of the data's: " + data->heads().front().name);
+  if (std::ranges::all_of(share, [](float s) { return s == 0; })) {
+    std::vector<std::string> names;
+    for (const HeadLabels& head : data->heads()) names.push_back(head.name);
+    fail_input("none of the teachers has a head of the data's: " + join(names, ", "));
+  }
 
   for (std::int64_t begin = 0; begin < data->size(); begin += kBatch) {
     const std::int64_t end = std::min(begin + kBatch, data->size());

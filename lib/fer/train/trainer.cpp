@@ -26,7 +26,7 @@ using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kStateFormat = "fer-train-state";
-constexpr const char* kStateVersion = "1";
+constexpr const char* kStateVersion = "2";
 constexpr std::int64_t kValidationBatch = 256;
 constexpr std::int64_t kMostCached = std::int64_t{1}
                                      << 30;  // bytes of features, both sides together
@@ -35,7 +35,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A net of another input side is the same net only where nothing counts its pixels.
+// A net of another input side is the same net only where nothing counts its pixels, and where
+// enough of them are left to the end.
 void check_progressive(const Checkpoint& initial, const TrainOptions& options) {
   constexpr int kLeast = 8;
   for (const int side : options.progressive) {
@@ -43,13 +44,20 @@ void check_progressive(const Checkpoint& initial, const TrainOptions& options) {
       fail_input(format("train.progressive: %d is not in [%d, %d], the input size", side, kLeast,
                         initial.spec.input_size));
     }
-  }
-  if (options.progressive.empty()) return;
-  for (const Node& node : initial.graph.nodes()) {
-    if (std::holds_alternative<op::Flatten>(node.operation)) {
-      fail_input("train.progressive: " + initial.spec.architecture +
-                 " has dense layers over the pixels and takes no other input size (" + node.name +
-                 ")");
+    Graph smaller;
+    for (const Node& node : initial.graph.nodes()) {
+      if (std::holds_alternative<op::Flatten>(node.operation)) {
+        fail_input("train.progressive: " + initial.spec.architecture +
+                   " has dense layers over the pixels and takes no other input size (" + node.name +
+                   ")");
+      }
+      Operation operation = node.operation;
+      if (auto* input = std::get_if<op::Input>(&operation)) input->height = input->width = side;
+      try {
+        smaller.add(node.name, std::move(operation), node.inputs);
+      } catch (const Error& error) {
+        fail_input(format("train.progressive: %d: ", side) + error.what());
+      }
     }
   }
 }
@@ -69,6 +77,7 @@ struct Trainer::Impl {
   std::string device;
   bool bf16;
   PackedDataset train, val;
+  std::string val_fingerprint;
   GraphModule module;
   std::unique_ptr<GraphModule> average;  // where ema is on
   std::unique_ptr<Optimizer> optimizer;
@@ -96,6 +105,7 @@ struct Trainer::Impl {
         bf16(resolve_bf16(train_options.amp, device)),
         train(*data.train, checkpoint.spec.resize, device),
         val(*data.val, checkpoint.spec.resize, device),
+        val_fingerprint(fingerprint(*data.val)),
         module(checkpoint.graph, device),
         steps_per_epoch(train.size() / train_options.batch_size),
         schedule(phase_schedule(0)),
@@ -128,7 +138,10 @@ struct Trainer::Impl {
     TrainOptions own = options;
     if (two_phases())
       own.epochs = number == 0 ? options.unfreeze_at : options.epochs - options.unfreeze_at;
-    if (number == 1) own.lr = effective_lr(options) * options.unfreeze_lr;
+    if (number == 1) {
+      own.lr = effective_lr(options) * options.unfreeze_lr;
+      own.min_lr *= options.unfreeze_lr;
+    }
     return Schedule(own, steps_per_epoch);
   }
   double lr(std::int64_t at_step) const { return schedule.lr(epoch - phase_begin(), at_step); }
@@ -148,6 +161,12 @@ struct Trainer::Impl {
         make_optimizer(options, module.trainable_names(), module.trainable(), std::move(rates));
     schedule = phase_schedule(phase);
     train_features = val_features = at::Tensor();
+    if (!options.progressive.empty() && caches_features()) {
+      fail_input(
+          "train.progressive: the frozen layers' features are computed once, at the net's own "
+          "input "
+          "size; use one of the two");
+    }
   }
 
   // Nothing that learns comes before plan.boundary, and the pictures stay the same.
@@ -555,6 +574,7 @@ void Trainer::save_state(const std::filesystem::path& path, const std::string& n
   file.metadata["version"] = kStateVersion;
   file.metadata["graph"] = to_json(t.initial.graph).dump();
   file.metadata["data"] = t.initial.spec.data_fingerprint;
+  file.metadata["validation"] = t.val_fingerprint;
   file.metadata["note"] = note;
   const auto& s = t.schedule.state;
   file.metadata["position"] = Json{{"epoch", t.epoch},
@@ -597,6 +617,10 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
   if (value("data") != t.initial.spec.data_fingerprint) {
     fail_input(path.string() + ": the training data has changed since (fingerprint " +
                t.initial.spec.data_fingerprint + ", the run's was " + value("data") + ")");
+  }
+  if (value("validation") != t.val_fingerprint) {
+    fail_input(path.string() + ": the validation data has changed since (fingerprint " +
+               t.val_fingerprint + ", the run's was " + value("validation") + ")");
   }
   const auto part = [&](const std::string& prefix) {
     TensorMap tensors;
