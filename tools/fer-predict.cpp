@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <iostream>
 #include <optional>
@@ -61,7 +62,7 @@ PredictFlags parse(int argc, char** argv) {
   options.add("--crops", "crops", &flags.prediction.crops, "each image is a face already");
   options.add("--every", "every", &flags.prediction.every, "of a video: each n-th frame");
   options.add("--max-megapixels", "max_megapixels", &flags.max_megapixels,
-              "larger images are refused");
+              "larger images are refused; of a video the frames are taken as they are");
   add_recognizer_options(options, flags.recognizer);
   options.group("Output");
   options.add("-f,--format", "format", &flags.format,
@@ -90,7 +91,10 @@ PredictFlags parse(int argc, char** argv) {
     fail_input(format("--max-megapixels %d is not at least 1", flags.max_megapixels));
   if (flags.by_label && flags.crops_out.empty()) fail_input("--by-label needs --crops-out");
   if (!flags.timeline.empty()) check_timeline_path(flags.timeline);
-  flags.prediction.limits.max_pixels = std::int64_t{1'000'000} * flags.max_megapixels;
+  ImageLimits& limits = flags.prediction.limits;
+  const std::int64_t bytes_a_pixel = limits.max_file_bytes / limits.max_pixels;
+  limits.max_pixels = std::int64_t{1'000'000} * flags.max_megapixels;
+  limits.max_file_bytes = std::max(limits.max_file_bytes, bytes_a_pixel * limits.max_pixels);
   flags.prediction.keep_images = !flags.save.empty() || !flags.crops_out.empty();
   if (flags.prediction.crops) flags.recognizer.options.detector.kind = "none";
   flags.writer.format = !flags.format.empty()     ? flags.format
@@ -127,19 +131,25 @@ void check_save_folder(const fs::path& folder, const fs::path& picture) {
   }
 }
 
-// The same of all pictures before the first is written, but for those that come on standard input:
-// they are checked one by one. Nor may --recursive come upon what is being saved.
-void check_save_folder(const PredictFlags& flags) {
+// --recursive may not come upon what is being written.
+void check_not_an_input(const PredictFlags& flags, const std::string& option,
+                        const std::string& folder) {
   std::error_code none;
-  const fs::path save = fs::weakly_canonical(fs::absolute(flags.save), none);
+  const fs::path target = fs::weakly_canonical(fs::absolute(folder), none);
   for (const std::string& input : flags.inputs) {
     if (!flags.recursive || !fs::is_directory(input, none)) continue;
-    const fs::path way = save.lexically_relative(fs::canonical(input, none));
+    const fs::path way = target.lexically_relative(fs::canonical(input, none));
     if (!way.empty() && *way.begin() != "..") {
-      fail_input("--save " + flags.save + ": lies in " + input +
+      fail_input(option + " " + folder + ": lies in " + input +
                  ", which --recursive goes through; name another folder");
     }
   }
+}
+
+// The same of all pictures before the first is written, but for those that come on standard input:
+// they are checked one by one.
+void check_save_folder(const PredictFlags& flags) {
+  check_not_an_input(flags, "--save", flags.save);
   std::istringstream nothing;
   InputList inputs(flags.inputs, flags.recursive, nothing);
   while (const auto input = inputs.next()) {
@@ -157,7 +167,7 @@ class PictureSaver {
   void add(Prediction& prediction) {
     if (prediction.image.empty()) return;
     if (prediction.frame < 0) check_save_folder(folder_, prediction.path);
-    std::string stem = fs::path(prediction.path).stem().string();
+    std::string stem = short_stem(prediction.path);
     if (prediction.frame >= 0) stem += format("_%06lld", static_cast<long long>(prediction.frame));
     {
       const ProfileScope scope("draw");
@@ -179,12 +189,15 @@ class PictureSaver {
 class TimelineSaver {
  public:
   TimelineSaver(fs::path path, const Recognizer& recognizer)
-      : path_(std::move(path)), recognizer_(recognizer) {}
+      : path_(std::move(path)), recognizer_(recognizer) {
+    if (path_.has_parent_path()) make_directories(path_.parent_path());
+  }
   void add(const Prediction& prediction) {
     if (prediction.frame < 0) return;
     if (!timeline_ || video_ != prediction.path || prediction.frame == 0) {
       finish();
-      timeline_.emplace(recognizer_.head(), recognizer_.labels());
+      timeline_.emplace(recognizer_.head(), recognizer_.labels(),
+                        uncertain_below(recognizer_.spec(), recognizer_.head()));
       video_ = prediction.path;
     }
     timeline_->add(prediction);
@@ -192,7 +205,7 @@ class TimelineSaver {
   void finish() {
     if (!timeline_) return;
     std::string stem = path_.stem().string();
-    if (written_++ > 0) stem += "-" + fs::path(video_).stem().string();
+    if (written_++ > 0) stem += "-" + short_stem(video_);
     timeline_->write(path_.parent_path() / names_.take(stem, path_.extension().string()));
     timeline_.reset();
   }
@@ -207,12 +220,16 @@ class TimelineSaver {
   int written_ = 0;
 };
 
-// Standard input that ends when the user asks to stop, also while nothing comes.
+// Standard input that ends when the user asks to stop, or the program has to, also while nothing
+// comes.
 class StoppableInput : public std::streambuf {
+ public:
+  void stop() { stopped_ = true; }  // from any thread
+
  protected:
   int_type underflow() override {
     for (;;) {
-      if (stop_requested()) return traits_type::eof();
+      if (stopped_ || stop_requested()) return traits_type::eof();
       constexpr int kMilliseconds = 100;
       pollfd state{STDIN_FILENO, POLLIN, 0};
       if (::poll(&state, 1, kMilliseconds) <= 0) continue;
@@ -226,11 +243,13 @@ class StoppableInput : public std::streambuf {
 
  private:
   std::array<char, 4096> buffer_{};
+  std::atomic<bool> stopped_ = false;
 };
 
 int predict(int argc, char** argv) {
   const PredictFlags flags = parse(argc, argv);
   if (!flags.save.empty()) check_save_folder(flags);
+  if (!flags.crops_out.empty()) check_not_an_input(flags, "--crops-out", flags.crops_out);
   if (flags.profile) start_profile();
   Recognizer recognizer = open_recognizer(flags.recognizer);
   const auto writer = create_result_writer(flags.writer, recognizer, std::cout);
@@ -250,12 +269,20 @@ int predict(int argc, char** argv) {
     progress.emplace("predict", std::max<std::int64_t>(0, inputs.count()), "files");
   install_stop_handler();
   PredictionStream stream(recognizer, std::move(inputs), flags.prediction);
+  // Before the stream waits for its threads, one of which may be waiting for input.
+  struct StopOnExit {
+    StoppableInput& input;
+    ~StopOnExit() { input.stop(); }
+  } const stop_on_exit{buffer};
   std::int64_t files = 0, failed = 0;
+  std::string video;  // whose frame came last
   while (!stop_requested()) {
     auto prediction = stream.next();
     if (!prediction) break;
-    // A video counts with its first frame.
-    if (prediction->frame <= 0) ++files;
+    // A video counts with its first frame, and what is wrong with it later belongs to it.
+    const bool begins = prediction->frame == 0, still = prediction->path == video;
+    if (begins || (prediction->frame < 0 && !still)) ++files;
+    video = prediction->frame >= 0 ? prediction->path : "";
     if (!prediction->error.empty()) ++failed;
     writer->write(*prediction);
     std::cout.flush();
@@ -266,9 +293,9 @@ int predict(int argc, char** argv) {
     if (progress) {
       std::vector<std::string> notes;
       if (failed > 0) notes.push_back(format("%lld failed", static_cast<long long>(failed)));
-      const bool video = prediction->frame >= 0;
-      if (video) notes.push_back(format("frame %lld", static_cast<long long>(prediction->frame)));
-      progress->update(video ? files - 1 : files, join(notes, ", "));
+      const bool frame = prediction->frame >= 0;
+      if (frame) notes.push_back(format("frame %lld", static_cast<long long>(prediction->frame)));
+      progress->update(frame ? files - 1 : files, join(notes, ", "));
     }
   }
   if (progress && !stop_requested()) progress->update(files);

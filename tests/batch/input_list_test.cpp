@@ -40,16 +40,16 @@ Listed list(std::vector<std::string> arguments, bool recursive = false,
 TEST_CASE("a folder gives its images and videos in natural order, subfolders only when asked") {
   const TempFolder folder;
   for (const char* name : {"img10.png", "img2.JPG", "img1.webp", "notes.md", "clip.mp4",
-                           "sub/deep.png", "sub/.hidden"}) {
+                           "sub/deep.png", "sub/.hidden", "sub/IMG_1.HEIC"}) {
     touch(folder / name);
   }
   const std::string root = folder.path().string();
   CHECK(list({root}).paths == std::vector<std::string>{root + "/clip.mp4", root + "/img1.webp",
                                                        root + "/img2.JPG", root + "/img10.png"});
   CHECK(list({root}, true).paths.back() == root + "/sub/deep.png");
-  CHECK(list({root}, true).paths.size() == 5);
+  CHECK(list({root}, true).paths.size() == 6);  // also the photo that cannot be read
   std::filesystem::create_directory_symlink(folder.path(), folder / "sub/loop");
-  CHECK(list({root}, true).paths.size() == 5);
+  CHECK(list({root}, true).paths.size() == 6);
 }
 
 TEST_CASE("a glob, a list, standard input and plain paths keep the order of the command line") {

@@ -19,6 +19,36 @@ using namespace fer::test;
 
 namespace {
 
+// A gray AVI whose header promises more frames than there are.
+void write_avi(const std::filesystem::path& path, int frames, int promised) {
+  constexpr int kWidth = 16, kHeight = 16, kBytes = kWidth * kHeight * 3;
+  const auto number = [](int n) {
+    std::string bytes;
+    for (int i = 0; i < 4; ++i) bytes += static_cast<char>(n >> (8 * i));
+    return bytes;
+  };
+  const auto chunk = [&](const std::string& name, const std::string& body) {
+    return name + number(static_cast<int>(body.size())) + body;
+  };
+  const std::string zero = number(0);
+  const std::string main_header = chunk(
+      "avih", number(100'000) + zero + zero + zero + number(promised) + zero + number(1) +
+                  number(kBytes) + number(kWidth) + number(kHeight) + zero + zero + zero + zero);
+  const std::string stream_header =
+      chunk("strh", "vidsDIB " + zero + zero + zero + number(1) + number(10) + zero +
+                        number(promised) + number(kBytes) + zero + zero + zero + zero);
+  const std::string format =
+      chunk("strf", number(40) + number(kWidth) + number(kHeight) + number(1 | 24 << 16) + zero +
+                        number(kBytes) + zero + zero + zero + zero);
+  std::string movie = "movi";
+  for (int i = 0; i < frames; ++i) movie += chunk("00db", std::string(kBytes, '\x80'));
+  const std::string body =
+      "AVI " +
+      chunk("LIST", "hdrl" + main_header + chunk("LIST", "strl" + stream_header + format)) +
+      chunk("LIST", movie);
+  write_file_atomically(path, chunk("RIFF", body));
+}
+
 PredictionOptions crops(int threads = 2) {
   PredictionOptions options;
   options.crops = true;
@@ -146,6 +176,28 @@ TEST_CASE("a video gives each n-th frame with its time, between images in the or
   CHECK_FALSE(all[6].error.empty());
 }
 
+TEST_CASE("a video that ends long before its header says gives its frames and then an error") {
+  const TempFolder folder;
+  write_avi(folder / "whole.avi", 30, 30);
+  write_avi(folder / "cut.avi", 10, 30);
+  write_avi(folder / "empty.avi", 0, 30);
+  Recognizer recognizer = tone_recognizer();
+  for (const int every : {1, 7}) {
+    PredictionOptions options = crops();
+    options.every = every;
+    const auto whole = predict(recognizer, {(folder / "whole.avi").string()}, options);
+    CHECK(whole.size() == (every == 1 ? 30 : 5));
+    CHECK(whole.back().error.empty());
+    const auto cut = predict(recognizer, {(folder / "cut.avi").string()}, options);
+    REQUIRE(cut.size() == (every == 1 ? 11 : 3));
+    CHECK(cut[cut.size() - 2].error.empty());
+    CHECK_THAT(cut.back().error, Catch::Contains("of some 30: cut off or damaged"));
+    const auto empty = predict(recognizer, {(folder / "empty.avi").string()}, options);
+    REQUIRE(empty.size() == 1);
+    CHECK_FALSE(empty[0].error.empty());
+  }
+}
+
 TEST_CASE("JSON lines hold one object an image with the same keys every time") {
   std::istringstream lines(written("jsonl", three_predictions()));
   std::vector<nlohmann::json> objects;
@@ -264,10 +316,10 @@ TEST_CASE("subtitles do not blink where frames are further apart than half a sec
 }
 
 TEST_CASE("a timeline tells a video's expressions as lines, subtitles and a picture") {
-  Timeline timeline("tone", {"dark", "middle", "bright"});
+  Timeline timeline("tone", {"dark", "middle", "bright"}, 0.6f);
   // Ten frames a second: a second dark, half a second without a face, a second bright with one
-  // frame of doubt.
-  for (int i = 0; i < 25; ++i) {
+  // frame of doubt; then half a second of doubt.
+  for (int i = 0; i < 30; ++i) {
     Prediction prediction;
     prediction.frame = i;
     prediction.time = i / 10.0;
@@ -275,18 +327,20 @@ TEST_CASE("a timeline tells a video's expressions as lines, subtitles and a pict
     if (i >= 15)
       prediction.faces = {
           answered(i == 20 ? std::vector{0.5f, 0.1f, 0.4f} : std::vector{0.0f, 0.2f, 0.8f})};
+    if (i >= 25) prediction.faces = {answered({0.1f, 0.35f, 0.55f})};
     timeline.add(prediction);
   }
   const std::string csv = timeline.csv();
-  CHECK(std::count(csv.begin(), csv.end(), '\n') == 26);
-  CHECK_THAT(
-      csv,
-      Catch::StartsWith(
-          "frame,time,faces,label,confidence,p_dark,p_middle,p_bright\n0,0.000,1,dark,0.900000,"));
-  CHECK_THAT(csv, Catch::Contains("\n12,1.200,0,,,,,\n"));
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 31);
+  CHECK_THAT(csv, Catch::StartsWith(
+                      "frame,time,faces,label,confidence,uncertain,p_dark,p_middle,p_bright\n"
+                      "0,0.000,1,dark,0.900000,false,"));
+  CHECK_THAT(csv, Catch::Contains("\n12,1.200,0,,,,,,\n"));
+  CHECK_THAT(csv, Catch::Contains("\n20,2.000,1,dark,0.500000,true,"));
   CHECK(timeline.srt() ==
         "1\n00:00:00,000 --> 00:00:01,000\ndark 90 %\n\n"
-        "2\n00:00:01,500 --> 00:00:02,500\nbright 76 %\n\n");
+        "2\n00:00:01,500 --> 00:00:02,500\nbright 76 %\n\n"
+        "3\n00:00:02,500 --> 00:00:03,000\nuncertain 55 %\n\n");
   const Image picture = timeline.picture();
   // The share of the plot in a colour is that label's mean probability over the video.
   const auto share = [&](const char* label, std::size_t index) {
@@ -300,8 +354,8 @@ TEST_CASE("a timeline tells a video's expressions as lines, subtitles and a pict
     }
     return pixels / (948.0 * 295);
   };
-  CHECK(share("dark", 0) == Approx((10 * 0.9 + 0.5) / 25).margin(0.02));
-  CHECK(share("bright", 2) == Approx((9 * 0.8 + 0.4) / 25).margin(0.02));
+  CHECK(share("dark", 0) == Approx((10 * 0.9 + 0.5 + 5 * 0.1) / 30).margin(0.02));
+  CHECK(share("bright", 2) == Approx((9 * 0.8 + 0.4 + 5 * 0.55) / 30).margin(0.02));
   const TempFolder folder;
   for (const char* name : {"t.csv", "t.srt", "t.png"}) {
     timeline.write(folder / name);

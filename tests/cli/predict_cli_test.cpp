@@ -108,6 +108,7 @@ TEST_CASE("fer-predict says in one line what is wrong with a command") {
   fails(" a.png -m m.safetensors --detector harr", "did you mean 'haar'?");
   fails(" a.png -m m.safetensors --crops --timeline t.gif", "t.gif");
   fails(" a.png -m m.safetensors --crops --by-label", "--crops-out");
+  fails(" -r . -m m.safetensors --crops --crops-out faces", "--crops-out faces: lies in .");
   fails(" a.png -m m.safetensors --crop", "did you mean '--crops'?");
 }
 
@@ -226,6 +227,44 @@ TEST_CASE("fer-predict writes a timeline of each video, also where two have the 
   CHECK(rows("t.csv") == 1);
   CHECK(rows("t-clip.csv") == 2);
   CHECK(rows("t-clip-2.csv") == 3);
+
+  // Names that FFmpeg or a camera's number could be taken for, into a folder that is not there yet.
+  std::filesystem::rename(scratch / "a/clip.y4m", scratch / "12:30:00.y4m");
+  std::filesystem::rename(scratch / "b/clip.y4m", scratch / "0");
+  const auto odd = run_shell(
+      kPredict + " -m m.safetensors --crops 12:30:00.y4m 0 --timeline new/t.srt --format csv",
+      scratch.path());
+  INFO(odd.err);
+  CHECK(odd.exit_code == 0);
+  CHECK(std::count(odd.out.begin(), odd.out.end(), '\n') == 1 + 2 + 3);
+  CHECK(std::filesystem::exists(scratch / "new/t.srt"));
+  CHECK(std::filesystem::exists(scratch / "new/t-0.srt"));
+}
+
+TEST_CASE("fer-predict ends at an error while standard input stays open") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "a.png", gray(1));
+  const auto result = run_shell("(echo a.png; sleep 8) | timeout 5 " + kPredict +
+                                    " -m m.safetensors --crops - > /dev/full & "
+                                    "wait $!",
+                                scratch.path());
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.err, Catch::Contains("standard output cannot be written"));
+}
+
+TEST_CASE("a photo with the longest name there can be is saved under a shorter one") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::string name;
+  while (name.size() < 249) name += "\xE9\x95\xBF";  // a character of three bytes
+  write_png(scratch / "a.png", gray(90));
+  std::filesystem::rename(scratch / "a.png", scratch / (name + ".png"));
+  const auto result = run_shell(
+      kPredict + " -m m.safetensors --crops . --save new --crops-out faces", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK(std::filesystem::exists(scratch / "new" / (name.substr(0, 198) + ".jpg")));
 }
 
 TEST_CASE(

@@ -1,8 +1,13 @@
 #include "fer/core/ordered_parallel_map.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <fstream>
 #include <set>
 #include <stdexcept>
 
@@ -107,4 +112,28 @@ TEST_CASE("leaving early neither hangs nor loses a thread") {
         numbers(1'000'000), [] { return [](int i) { return i; }; }, 4, 16);
     for (int i = 0; i < taken; ++i) CHECK(map.next() == i);
   }
+}
+
+TEST_CASE("where the system gives few threads these do all the work") {
+  // In a process of its own with room for a few stacks of eight megabytes.
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::alarm(60);
+    std::int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const auto room = static_cast<rlim_t>(pages * ::sysconf(_SC_PAGESIZE) + (40 << 20));
+    const rlimit limit{room, room};
+    ::setrlimit(RLIMIT_AS, &limit);
+    int item = 0, sum = 0;
+    OrderedParallelMap<int, int> map(
+        [&]() -> std::optional<int> { return item < 100 ? std::optional(item++) : std::nullopt; },
+        [] { return [](int i) { return i; }; }, 64, 8);
+    while (const auto result = map.next()) sum += *result;
+    ::_exit(sum == 99 * 50 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }

@@ -37,7 +37,7 @@ CropWriter::CropWriter(const fs::path& folder, bool by_label, const Recognizer& 
 void CropWriter::add(const Prediction& prediction) {
   for (const FaceResult& face : prediction.faces) {
     if (face.label.empty()) continue;
-    const std::string stem = fs::path(prediction.path).stem().string();
+    const std::string stem = short_stem(prediction.path);
     const std::string folder = by_label_ ? file_name(face.label) + "/" : "";
     const std::string name =
         folder + format("%06lld_%s.png", static_cast<long long>(++count_), file_name(stem).c_str());

@@ -19,10 +19,17 @@ namespace fs = std::filesystem;
 namespace {
 
 bool has_video_extension(const fs::path& path) {
-  static constexpr std::array kExtensions = {".mp4", ".m4v", ".mov",  ".mkv", ".webm",
-                                             ".avi", ".mpg", ".mpeg", ".ogv", ".flv"};
+  static constexpr std::array kExtensions = {".mp4", ".m4v",  ".mov",  ".mkv", ".webm",
+                                             ".avi", ".mpg",  ".mpeg", ".ogv", ".flv",
+                                             ".3gp", ".m2ts", ".mts",  ".wmv"};
   const std::string extension = to_lower(path.extension().string());
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+// Photos that cannot be read, so that this is said of them.
+bool is_foreign_photo(const fs::path& path) {
+  const std::string extension = to_lower(path.extension().string());
+  return extension == ".heic" || extension == ".heif" || extension == ".avif";
 }
 
 std::function<std::optional<std::string>()> each(std::vector<std::string> values) {
@@ -63,7 +70,8 @@ InputList::Source InputList::folder(const fs::path& path) const {
     std::error_code broken;
     // A link to a folder may lead back up.
     if (entry.is_directory(broken)) return recursive_ && !entry.is_symlink(broken);
-    return has_image_extension(entry.path()) || has_video_extension(entry.path());
+    return has_image_extension(entry.path()) || has_video_extension(entry.path()) ||
+           is_foreign_photo(entry.path());
   });
   std::vector<std::string> names(paths.size());
   std::transform(paths.begin(), paths.end(), names.begin(),

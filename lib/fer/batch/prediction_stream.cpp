@@ -8,6 +8,7 @@
 #include "fer/core/ordered_parallel_map.h"
 #include "fer/core/parallel.h"
 #include "fer/core/profile.h"
+#include "fer/core/text.h"
 #include "fer/vision/frame_source.h"
 
 namespace fer {
@@ -30,8 +31,10 @@ std::string without_path(const std::string& message, const std::string& path) {
   return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
 }
 
+bool is_address(const std::string& path) { return path.find("://") != std::string::npos; }
+
 bool is_video(const std::string& path) {
-  if (path.find("://") != std::string::npos) return true;
+  if (is_address(path)) return true;
   std::array<char, 512> head{};
   std::ifstream file(path, std::ios::binary);
   file.read(head.data(), head.size());
@@ -56,13 +59,20 @@ class ItemSource {
         if (!video_) {
           FrameSourceOptions options;
           options.source = path_;
+          options.file = !is_address(path_);
           video_ = open_frame_source(options);
+          seen_ = 0;
         } else {
           for (int i = 1; i < every_; ++i) video_->skip();
         }
         const ProfileScope scope("decode");
-        if (auto frame = video_->next()) return Item{path_, std::move(frame), {}};
+        if (auto frame = video_->next()) {
+          seen_ = frame->index + 1;
+          return Item{path_, std::move(frame), {}};
+        }
+        const std::string wrong = early_end();
         video_.reset();
+        if (!wrong.empty()) return Item{path_, {}, wrong};
       } catch (const Error& error) {
         video_.reset();
         return Item{path_, {}, without_path(error.what(), path_)};
@@ -71,9 +81,20 @@ class ItemSource {
   }
 
  private:
+  // The decoder ends a file that was cut off as it ends a whole one. What its container says of its
+  // length is often reckoned, so that only a large part counts.
+  std::string early_end() const {
+    if (seen_ == 0) return "a video without a frame that can be read";
+    const std::int64_t frames = video_->frames();
+    if (5 * (seen_ + every_) >= 4 * frames) return "";
+    return format("ends after frame %lld of some %lld: cut off or damaged",
+                  static_cast<long long>(seen_), static_cast<long long>(frames));
+  }
+
   InputList inputs_;
   int every_;
   std::string path_;
+  std::int64_t seen_ = 0;  // frames of the video so far
   std::shared_ptr<FrameSource> video_;
 };
 

@@ -62,17 +62,19 @@ std::optional<std::vector<float>> Timeline::mean(double begin, double end) const
 }
 
 std::string Timeline::csv() const {
-  std::string text = "frame,time,faces,label,confidence";
+  std::string text = "frame,time,faces,label,confidence,uncertain";
   for (const std::string& label : labels_) text += ',' + csv_field("p_" + label);
   text += '\n';
   for (const Point& point : points_) {
     text += format("%lld,%.3f,%zu,", static_cast<long long>(point.frame), point.time, point.faces);
     if (point.probabilities.empty()) {
-      text += ',' + std::string(labels_.size(), ',') + '\n';
+      text += ",," + std::string(labels_.size(), ',') + '\n';
       continue;
     }
     const std::size_t best = best_of(point.probabilities);
-    text += csv_field(labels_[best]) + format(",%.6f", point.probabilities[best]);
+    const float confidence = point.probabilities[best];
+    text += csv_field(labels_[best]) + format(",%.6f", confidence) +
+            (confidence < uncertain_below_ ? ",true" : ",false");
     for (const float p : point.probabilities) text += format(",%.6f", p);
     text += '\n';
   }
@@ -82,7 +84,7 @@ std::string Timeline::csv() const {
 std::string Timeline::srt() const {
   struct Caption {
     double begin, end;
-    std::size_t label;
+    std::string label;
     double confidence;  // sum over the steps
     int steps;
   };
@@ -94,20 +96,21 @@ std::string Timeline::srt() const {
     // late.
     const auto p = mean(begin - spacing() / 2, begin + step - spacing() / 2);
     if (!p) continue;
-    const std::size_t best = best_of(*p);
-    if (!captions.empty() && captions.back().label == best && captions.back().end == begin) {
+    const float confidence = (*p)[best_of(*p)];
+    const std::string label = confidence < uncertain_below_ ? "uncertain" : labels_[best_of(*p)];
+    if (!captions.empty() && captions.back().label == label && captions.back().end == begin) {
       captions.back().end = end;
-      captions.back().confidence += (*p)[best];
+      captions.back().confidence += confidence;
       ++captions.back().steps;
     } else {
-      captions.push_back({begin, end, best, (*p)[best], 1});
+      captions.push_back({begin, end, label, confidence, 1});
     }
   }
   std::string text;
   for (std::size_t i = 0; i < captions.size(); ++i) {
     const Caption& c = captions[i];
     text += format("%zu\n%s --> %s\n%s %.0f %%\n\n", i + 1, clock(c.begin).c_str(),
-                   clock(c.end).c_str(), labels_[c.label].c_str(), 100 * c.confidence / c.steps);
+                   clock(c.end).c_str(), c.label.c_str(), 100 * c.confidence / c.steps);
   }
   return text;
 }

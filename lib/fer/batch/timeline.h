@@ -14,17 +14,17 @@ namespace fer {
 
 class Timeline {
  public:
-  // labels: of the head whose probabilities are added.
-  Timeline(std::string head, LabelList labels)
-      : head_(std::move(head)), labels_(std::move(labels)) {}
+  // labels: of the head whose probabilities are added; below uncertain_below an answer is none.
+  Timeline(std::string head, LabelList labels, float uncertain_below = 0)
+      : head_(std::move(head)), labels_(std::move(labels)), uncertain_below_(uncertain_below) {}
 
   // A frame, in the order of time; the largest face that has an answer counts.
   void add(const Prediction& prediction);
 
-  // A line a frame: frame, time, faces, label, confidence and each label's probability.
+  // A line a frame: frame, time, faces, label, confidence, uncertain and each label's probability.
   std::string csv() const;
   // Subtitles (SubRip): the mean of half a second at a time, or of a frame where they are further
-  // apart; equal neighbours joined.
+  // apart; equal neighbours joined, unsure ones as "uncertain".
   std::string srt() const;
   // Probabilities stacked over time, white where there was no face.
   Image picture() const;
@@ -45,6 +45,7 @@ class Timeline {
 
   std::string head_;
   LabelList labels_;
+  float uncertain_below_;
   std::vector<Point> points_;
 };
 

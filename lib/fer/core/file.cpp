@@ -129,6 +129,16 @@ void write_file_atomically(const fs::path& path, std::string_view text) {
                         std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
+std::string short_stem(const fs::path& path) {
+  constexpr std::size_t kMost = 200;
+  std::string stem = path.stem().string();
+  if (stem.size() <= kMost) return stem;
+  std::size_t end = kMost;
+  while (end > 0 && (stem[end] & 0xC0) == 0x80) --end;  // inside a character
+  stem.resize(end);
+  return stem;
+}
+
 void make_directories(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);

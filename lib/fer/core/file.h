@@ -23,6 +23,10 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 void write_file_atomically(const std::filesystem::path& path,
                            std::span<const std::span<const std::uint8_t>> parts);
 
+// The name without folder and extension, cut to 200 bytes between two UTF-8 characters, so that a
+// number, an extension and the suffix of a temporary file still fit into the 255 of a file system.
+std::string short_stem(const std::filesystem::path& path);
+
 // mkdir -p; throws kRuntime naming the folder and the reason.
 void make_directories(const std::filesystem::path& path);
 

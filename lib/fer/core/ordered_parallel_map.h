@@ -8,16 +8,21 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "fer/core/error.h"
 
 namespace fer {
 
 // Items are pulled from `source` (by one thread at a time) when a worker is free and fewer than
 // `window` results wait. `make_worker` runs once in each thread, so that what it makes is that
 // thread's own. The first exception of either is thrown by next() in its place in the order.
-// Leaving early is clean: the destructor waits only for the items that are being worked on.
+// Leaving early is clean: the destructor waits only for the items that are being worked on. Where
+// the system has no more threads to give those that it gave do the work; kRuntime without any.
 template <typename Item, typename Result>
 class OrderedParallelMap {
  public:
@@ -26,8 +31,12 @@ class OrderedParallelMap {
 
   OrderedParallelMap(Source source, std::function<Worker()> make_worker, int threads, int window)
       : source_(std::move(source)), window_(window) {
-    for (int i = 0; i < threads; ++i)
-      threads_.emplace_back([this, make_worker] { run(make_worker); });
+    try {
+      for (int i = 0; i < threads; ++i)
+        threads_.emplace_back([this, make_worker] { run(make_worker); });
+    } catch (const std::system_error& error) {
+      if (threads_.empty()) fail_runtime(std::string("no thread can be started: ") + error.what());
+    }
   }
   ~OrderedParallelMap() {
     {

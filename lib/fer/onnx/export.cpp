@@ -258,10 +258,14 @@ class Writer {
 
 }  // namespace
 
-std::string to_onnx(const Checkpoint& checkpoint, const OnnxOptions& options) {
+void check(const OnnxOptions& options) {
   if (options.opset < kMinOpset || options.opset > kMaxOpset) {
     fail_input(format("opset %d: expected %d to %d", options.opset, kMinOpset, kMaxOpset));
   }
+}
+
+std::string to_onnx(const Checkpoint& checkpoint, const OnnxOptions& options) {
+  check(options);
   check_weights(checkpoint.graph, checkpoint.weights);
   if (parameter_count(checkpoint.graph) * 4 > kMaxBytes) {
     fail_input(human_count(static_cast<double>(parameter_count(checkpoint.graph))) +

@@ -18,6 +18,9 @@ struct OnnxOptions {
   bool softmax = false;  // it answers with probabilities instead of logits
 };
 
+// Throws kInput naming the value.
+void check(const OnnxOptions& options);
+
 // The bytes of an ONNX file. Input "input" [batch, C, H, W] float: values as ModelSpec says, or
 // bytes; outputs by the name of their head: [batch, classes]. Metadata: "labels.<head>" separated
 // by commas, "preprocessing" and "fer.spec" as JSON.

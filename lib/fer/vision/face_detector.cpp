@@ -71,6 +71,7 @@ void largest_first(std::vector<Face>& faces) {
 // The picture so that its longer side has `side` pixels; `scale` = pixels of it a pixel
 // of the original.
 cv::Mat scaled(const Image& image, int side, double& scale) {
+  if (image.empty()) fail_input("a picture without pixels");
   scale = static_cast<double>(side) / std::max(image.width, image.height);
   const cv::Size size(std::max(1, static_cast<int>(std::lround(image.width * scale))),
                       std::max(1, static_cast<int>(std::lround(image.height * scale))));
@@ -115,7 +116,8 @@ class YunetDetector : public FaceDetector {
   static constexpr float kSure = 0.98f;  // without another look
 
   std::vector<FaceCandidate> look(const cv::Mat& picture) {
-    return merged(net_->candidates(picture, kCandidateScore), kWorthALook);
+    return merged(net_->candidates(picture, std::min(kCandidateScore, options_.score_threshold)),
+                  std::min(kWorthALook, options_.score_threshold));
   }
 
   // Instead of the best candidate alone, the mean of those around it: a single one is drawn to the

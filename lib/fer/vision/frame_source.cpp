@@ -26,9 +26,9 @@ class CaptureSource : public FrameSource {
   explicit CaptureSource(const FrameSourceOptions& options) {
     const std::string& source = options.source;
     long long index = 0;
-    const bool numbered = parse_int(source, index);
-    const bool camera = numbered || source.starts_with("/dev/");
-    const bool address = source.find("://") != std::string::npos;
+    const bool numbered = !options.file && parse_int(source, index);
+    const bool camera = numbered || (!options.file && source.starts_with("/dev/"));
+    const bool address = !options.file && source.find("://") != std::string::npos;
     live_ = camera || address;
     name_ = numbered ? "camera " + source : address ? without_secrets(source) : source;
     if (numbered && (index < 0 || index > 255)) fail_input("no camera is numbered " + source);
@@ -51,7 +51,9 @@ class CaptureSource : public FrameSource {
         if (address)
           limits = {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv::CAP_PROP_READ_TIMEOUT_MSEC,
                     milliseconds};
-        capture_.open(source, cv::CAP_FFMPEG, limits);
+        // What stands before a colon would be taken for a protocol.
+        const bool relative = !address && !source.starts_with("/");
+        capture_.open((relative ? "./" : "") + source, cv::CAP_FFMPEG, limits);
       }
       if (!capture_.isOpened())
         fail_input(name_ + (live_ ? ": cannot be opened" : ": not a video that can be read"));
@@ -70,6 +72,7 @@ class CaptureSource : public FrameSource {
       if (fps > 0 && fps < 1000) fps_ = fps;
       const bool finite = count > 0 && count < 1e12;
       if (address && finite) live_ = false;  // a file that comes over the network
+      if (!live_ && finite) frames_ = static_cast<std::int64_t>(count);
     } catch (const cv::Exception& error) {
       fail_input(name_ + ": cannot be opened: " + trim(error.err));
     }
@@ -78,6 +81,7 @@ class CaptureSource : public FrameSource {
   std::string name() const override { return name_; }
   bool live() const override { return live_; }
   double fps() const override { return fps_; }
+  std::int64_t frames() const override { return frames_; }
 
   std::optional<Frame> next() override {
     if (!grab()) return std::nullopt;
@@ -142,6 +146,7 @@ class CaptureSource : public FrameSource {
   std::string name_;
   bool live_ = false;
   double fps_ = 0;
+  std::int64_t frames_ = 0;
   std::int64_t index_ = 0;
   double time_ = 0;
   std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
@@ -177,10 +182,12 @@ class FolderSource : public FrameSource {
 
 std::unique_ptr<FrameSource> open_frame_source(const FrameSourceOptions& options) {
   std::error_code unknown;
-  if (fs::is_directory(options.source, unknown)) return std::make_unique<FolderSource>(options);
-  const bool file = options.source.find("://") == std::string::npos &&
-                    !options.source.starts_with("/dev/") &&
-                    options.source.find_first_not_of("0123456789") != std::string::npos;
+  if (!options.file && fs::is_directory(options.source, unknown))
+    return std::make_unique<FolderSource>(options);
+  const bool file =
+      options.file ||
+      (options.source.find("://") == std::string::npos && !options.source.starts_with("/dev/") &&
+       options.source.find_first_not_of("0123456789") != std::string::npos);
   if (file && !fs::exists(options.source, unknown))
     fail_input(options.source + ": no such file, folder or camera");
   return std::make_unique<CaptureSource>(options);

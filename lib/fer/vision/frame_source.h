@@ -18,6 +18,7 @@ struct Frame {
 };
 
 struct FrameSourceOptions {
+  bool file = false;  // the source is a file, also when its name is a number
   std::string source =
       "0";        // camera index, /dev/video*, rtsp:// or http:// address, video file, folder
   int width = 0;  // asked of a camera; 0: its own choice
@@ -37,6 +38,8 @@ class FrameSource {
   // is none.
   virtual bool live() const = 0;
   virtual double fps() const = 0;  // 0: unknown
+  // As the container of a file has it, often by its duration; 0: unknown.
+  virtual std::int64_t frames() const { return 0; }
   // The next frame; nothing at the end of a file or folder. Throws kRuntime when a camera or stream
   // is lost (open it again) or a frame of a file cannot be decoded, and kInput on an image file
   // that cannot be read (the next call goes on).

@@ -383,7 +383,7 @@ bool looks_like_video(Bytes bytes) {
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xBA", 4)) ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xB3", 4)) ||
          has_text(bytes, 0, "FLV\x01") ||
-         (bytes.size() > 188 && bytes[0] == 0x47 && bytes[188] == 0x47);
+         (bytes.size() > 376 && bytes[0] == 0x47 && bytes[188] == 0x47 && bytes[376] == 0x47);
 }
 
 }  // namespace fer
