@@ -72,6 +72,11 @@ std::vector<Model> load_models(const EvalFlags& flags) {
 void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
   const auto& facts = model.checkpoint.spec.provenance;
   const auto splits = facts.find("drawn_splits");
+  if (facts.contains("split")) {  // by programs that drew it otherwise
+    log_warning(model.path +
+                ": was trained with the split of an older version: of the same data, val "
+                "holds images that it learned from");
+  }
   if (splits == facts.end()) return;
   const nlohmann::json here = split_facts(drawn);
   if (std::ranges::count(*splits, here) > 0) return;

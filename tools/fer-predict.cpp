@@ -275,6 +275,7 @@ int predict(int argc, char** argv) {
     ~StopOnExit() { input.stop(); }
   } const stop_on_exit{buffer};
   std::int64_t files = 0, failed = 0;
+  bool any_answer = false;
   std::string video;  // whose frame came last
   while (!stop_requested()) {
     auto prediction = stream.next();
@@ -284,6 +285,7 @@ int predict(int argc, char** argv) {
     if (begins || (prediction->frame < 0 && !still)) ++files;
     video = prediction->frame >= 0 ? prediction->path : "";
     if (!prediction->error.empty()) ++failed;
+    any_answer = any_answer || prediction->error.empty();
     writer->write(*prediction);
     std::cout.flush();
     if (!std::cout) fail_runtime("standard output cannot be written");
@@ -307,9 +309,9 @@ int predict(int argc, char** argv) {
   if (timelines && timelines->written() == 0)
     log_warning("no video among the inputs: no timeline was written");
   if (failed > 0)
-    log_warning(format("%lld of %lld files could not be read", static_cast<long long>(failed),
+    log_warning(format("%lld of %lld files could not be read whole", static_cast<long long>(failed),
                        static_cast<long long>(files)));
-  return failed == 0 ? 0 : failed < files ? 1 : 2;
+  return failed == 0 ? 0 : any_answer ? 1 : 2;
 }
 
 }  // namespace

@@ -72,7 +72,9 @@ int train(int argc, char** argv) {
   auto folder = resume ? std::optional(RunFolder::unfinished(
                              flags.project, flags.resume == kNewestRun ? "" : flags.resume))
                        : std::nullopt;
+  std::optional<RunLock> lock;
   if (resume) {
+    lock.emplace(folder->path());
     // The run's own configuration, but for where it computes.
     const auto device = flags.train.device;
     const int threads = flags.train.threads;
@@ -105,6 +107,7 @@ int train(int argc, char** argv) {
   if (const std::string phase = trainer.phase_description(); !phase.empty()) log_info(phase);
   if (!folder) {
     folder = RunFolder::create(flags.project, flags.name, flags.exist_ok);
+    lock.emplace(folder->path());
     write_file_atomically(folder->file("args.yaml"), options.effective_yaml());
     nlohmann::json facts = {{"description", data.description}, {"fingerprint", data.fingerprint}};
     for (const auto& dropped : data.dropped)

@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -128,9 +129,14 @@ bool parse_bool(const std::string& text, const std::string& where) {
 template <class T>
 std::string show(const T& value) {
   if constexpr (std::is_floating_point_v<T>) {
-    // The shortest text that reads back as the same number.
+    // The shortest text that reads back as the same number; YAML 1.1 knows no number 5e-04.
+    const T size = std::abs(value);
+    const bool plain = value == 0 || (size >= T{1e-6} && size < T{1e9});
     std::array<char, 64> text;
-    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+    const auto end = plain ? std::to_chars(text.data(), text.data() + text.size(), value,
+                                           std::chars_format::fixed)
+                           : std::to_chars(text.data(), text.data() + text.size(), value);
+    return {text.data(), end.ptr};
   } else {
     return std::to_string(value);
   }

@@ -19,9 +19,9 @@ using namespace fer::test;
 
 namespace {
 
-// A gray AVI whose header promises more frames than there are.
-void write_avi(const std::filesystem::path& path, int frames, int promised) {
-  constexpr int kWidth = 16, kHeight = 16, kBytes = kWidth * kHeight * 3;
+// A gray AVI of 30 frames of which the last `missing` bytes are not there.
+void write_avi(const std::filesystem::path& path, std::size_t missing) {
+  constexpr int kFrames = 30, kWidth = 16, kHeight = 16, kBytes = kWidth * kHeight * 3;
   const auto number = [](int n) {
     std::string bytes;
     for (int i = 0; i < 4; ++i) bytes += static_cast<char>(n >> (8 * i));
@@ -32,21 +32,23 @@ void write_avi(const std::filesystem::path& path, int frames, int promised) {
   };
   const std::string zero = number(0);
   const std::string main_header = chunk(
-      "avih", number(100'000) + zero + zero + zero + number(promised) + zero + number(1) +
+      "avih", number(100'000) + zero + zero + zero + number(kFrames) + zero + number(1) +
                   number(kBytes) + number(kWidth) + number(kHeight) + zero + zero + zero + zero);
   const std::string stream_header =
       chunk("strh", "vidsDIB " + zero + zero + zero + number(1) + number(10) + zero +
-                        number(promised) + number(kBytes) + zero + zero + zero + zero);
+                        number(kFrames) + number(kBytes) + zero + zero + zero + zero);
   const std::string format =
       chunk("strf", number(40) + number(kWidth) + number(kHeight) + number(1 | 24 << 16) + zero +
                         number(kBytes) + zero + zero + zero + zero);
   std::string movie = "movi";
-  for (int i = 0; i < frames; ++i) movie += chunk("00db", std::string(kBytes, '\x80'));
+  for (int i = 0; i < kFrames; ++i) movie += chunk("00db", std::string(kBytes, '\x80'));
   const std::string body =
       "AVI " +
       chunk("LIST", "hdrl" + main_header + chunk("LIST", "strl" + stream_header + format)) +
       chunk("LIST", movie);
-  write_file_atomically(path, chunk("RIFF", body));
+  std::string file = chunk("RIFF", body);
+  file.resize(file.size() - missing);
+  write_file_atomically(path, file);
 }
 
 PredictionOptions crops(int threads = 2) {
@@ -176,11 +178,12 @@ TEST_CASE("a video gives each n-th frame with its time, between images in the or
   CHECK_FALSE(all[6].error.empty());
 }
 
-TEST_CASE("a video that ends long before its header says gives its frames and then an error") {
+TEST_CASE("a video that was cut off gives its frames and then an error") {
   const TempFolder folder;
-  write_avi(folder / "whole.avi", 30, 30);
-  write_avi(folder / "cut.avi", 10, 30);
-  write_avi(folder / "empty.avi", 0, 30);
+  constexpr std::size_t kFrame = 8 + 16 * 16 * 3;
+  write_avi(folder / "whole.avi", 0);
+  write_avi(folder / "cut.avi", 20 * kFrame);
+  write_avi(folder / "empty.avi", 30 * kFrame);
   Recognizer recognizer = tone_recognizer();
   for (const int every : {1, 7}) {
     PredictionOptions options = crops();
@@ -191,7 +194,7 @@ TEST_CASE("a video that ends long before its header says gives its frames and th
     const auto cut = predict(recognizer, {(folder / "cut.avi").string()}, options);
     REQUIRE(cut.size() == (every == 1 ? 11 : 3));
     CHECK(cut[cut.size() - 2].error.empty());
-    CHECK_THAT(cut.back().error, Catch::Contains("of some 30: cut off or damaged"));
+    CHECK_THAT(cut.back().error, Catch::StartsWith("cut off: "));
     const auto empty = predict(recognizer, {(folder / "empty.avi").string()}, options);
     REQUIRE(empty.size() == 1);
     CHECK_FALSE(empty[0].error.empty());

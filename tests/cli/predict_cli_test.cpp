@@ -245,9 +245,9 @@ TEST_CASE("fer-predict ends at an error while standard input stays open") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
   write_png(scratch / "a.png", gray(1));
-  const auto result = run_shell("(echo a.png; sleep 8) | timeout 5 " + kPredict +
-                                    " -m m.safetensors --crops - > /dev/full & "
-                                    "wait $!",
+  // The shell itself keeps the pipe open.
+  const auto result = run_shell("mkfifo paths; exec 3<>paths; echo a.png >&3; timeout 60 " +
+                                    kPredict + " -m m.safetensors --crops - <paths >/dev/full",
                                 scratch.path());
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, Catch::Contains("standard output cannot be written"));

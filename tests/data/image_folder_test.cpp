@@ -243,6 +243,15 @@ TEST_CASE("the same images validate whatever labels are made of a folder's class
   CHECK(validation("sad,happy") == two);
 }
 
+TEST_CASE("a label made of classes that are too small to be split is refused") {
+  const test::TempFolder folder;
+  for (const char* path : {"a1/1.png", "a2/1.png", "b/1.png", "b/2.png", "c/1.png", "c/2.png"})
+    write_face(folder / path, 100);
+  CHECK_THAT(open_error(options_for(folder.path(), "x=a1+a2,b,c")),
+             Catch::Contains("label 'x' has one image of each of its classes"));
+  CHECK(open_dataset(options_for(folder.path(), "b,c")).val->size() == 2);
+}
+
 TEST_CASE("hidden folders inside a class folder are not looked at") {
   const test::TempFolder folder;
   for (const char* path : {"a/1.png", "a/2.png", "b/1.png", "b/sub/2.png", "b/.thumbnails/1.png",

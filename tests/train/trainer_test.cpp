@@ -389,6 +389,56 @@ TEST_CASE("the order of an epoch is a permutation, and balanced draws give every
   CHECK(draws.back() >= packed.size());  // some sample came twice
 }
 
+TEST_CASE(
+    "balanced draws take votes by the most of them, and pictures without an answer by their "
+    "share") {
+  // Three of four pictures have one label, every tenth has votes without a majority, every
+  // twentieth no answer.
+  class Voted : public Dataset {
+   public:
+    Voted() {
+      for (int i = 0; i < 400; ++i) {
+        Target target;
+        target.label = i % 4 == 0;
+        target.distribution = {target.label == 0 ? 1.0f : 0.0f, target.label == 1 ? 1.0f : 0.0f};
+        if (i % 10 == 5) target = {{0.4f, 0.6f}, -1};
+        if (i % 20 == 7) target = {{0.0f, 0.0f}, -1};
+        targets_.push_back(target);
+      }
+    }
+    std::int64_t size() const override { return 400; }
+    const std::vector<HeadLabels>& heads() const override { return heads_; }
+    Image image(std::int64_t) const override { return Image(8, 8, 1, 100); }
+    const Target& target(std::int64_t i, std::size_t) const override {
+      return targets_[static_cast<std::size_t>(i)];
+    }
+    std::string origin(std::int64_t) const override { return ""; }
+    const std::vector<std::string>& columns() const override { return columns_; }
+    const std::string& value(std::int64_t, std::size_t) const override { return columns_.at(0); }
+
+   private:
+    std::vector<HeadLabels> heads_ = {{"two", {"a", "b"}}};
+    std::vector<Target> targets_;
+    std::vector<std::string> columns_;
+  } const voted;
+  const PackedDataset packed(voted, 8, "cpu");
+  int votes = 0, none = 0, first = 0, draws = 0;
+  for (int epoch = 0; epoch < 20; ++epoch) {
+    for (const std::int64_t draw : epoch_order(packed, "balanced", 1, epoch)) {
+      const std::int64_t i = draw % packed.size();
+      ++draws;
+      votes += i % 10 == 5;
+      none += i % 20 == 7;
+      first += voted.target(i, 0).label == 0;
+    }
+  }
+  const auto share = [&](int count) { return static_cast<double>(count) / draws; };
+  CHECK(share(none) == Approx(0.05).margin(0.01));
+  CHECK(share(first) == Approx(0.95 / 2).margin(0.02));
+  // With the second label: 40 of 140 of its pictures.
+  CHECK(share(votes) == Approx(0.95 / 2 * 40 / 140).margin(0.02));
+}
+
 TEST_CASE("run folders are numbered, and the newest unfinished one is found") {
   const TemporaryFolder scratch;
   const auto a = RunFolder::create(scratch.path(), "exp", false);

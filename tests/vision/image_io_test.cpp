@@ -6,6 +6,7 @@
 
 #include "fer/core/file.h"
 #include "fer/core/text.h"
+#include "fer/vision/video_probe.h"
 #include "support/temp_folder.h"
 #include "support/tone_classifier.h"
 

@@ -10,6 +10,7 @@
 #include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/vision/frame_source.h"
+#include "fer/vision/video_probe.h"
 
 namespace fer {
 
@@ -61,13 +62,13 @@ class ItemSource {
           options.source = path_;
           options.file = !is_address(path_);
           video_ = open_frame_source(options);
-          seen_ = 0;
+          any_ = false;
         } else {
           for (int i = 1; i < every_; ++i) video_->skip();
         }
         const ProfileScope scope("decode");
         if (auto frame = video_->next()) {
-          seen_ = frame->index + 1;
+          any_ = true;
           return Item{path_, std::move(frame), {}};
         }
         const std::string wrong = early_end();
@@ -81,20 +82,22 @@ class ItemSource {
   }
 
  private:
-  // The decoder ends a file that was cut off as it ends a whole one. What its container says of its
-  // length is often reckoned, so that only a large part counts.
+  // The decoder ends a file that was cut off as it ends a whole one.
   std::string early_end() const {
-    if (seen_ == 0) return "a video without a frame that can be read";
-    const std::int64_t frames = video_->frames();
-    if (5 * (seen_ + every_) >= 4 * frames) return "";
-    return format("ends after frame %lld of some %lld: cut off or damaged",
-                  static_cast<long long>(seen_), static_cast<long long>(frames));
+    if (!any_) return "a video without a frame that can be read";
+    std::error_code none;
+    const auto has = static_cast<std::int64_t>(std::filesystem::file_size(path_, none));
+    if (none) return "";  // an address
+    const std::int64_t wanted = declared_bytes(path_);
+    if (wanted <= has) return "";
+    return format("cut off: %lld of its %lld bytes are there", static_cast<long long>(has),
+                  static_cast<long long>(wanted));
   }
 
   InputList inputs_;
   int every_;
   std::string path_;
-  std::int64_t seen_ = 0;  // frames of the video so far
+  bool any_ = false;  // frame of the video came
   std::shared_ptr<FrameSource> video_;
 };
 

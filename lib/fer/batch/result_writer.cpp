@@ -1,9 +1,7 @@
 #include "fer/batch/result_writer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <ostream>
 
 #include "fer/core/error.h"

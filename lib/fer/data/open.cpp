@@ -199,18 +199,22 @@ bool draw_split(FaceTable& table, const DatasetOptions& options) {
 // Both parts of a split that was drawn need each label.
 void check_no_lonely_label(const TableDataset& all, const std::vector<std::int64_t>& train,
                            const std::vector<std::int64_t>& val, const std::string& path) {
-  std::vector<std::int64_t> counts(all.heads()[0].labels.size(), 0);
-  for (const auto* part : {&train, &val}) {
-    for (const std::int64_t i : *part) {
+  const LabelList& labels = all.heads()[0].labels;
+  const auto count = [&](const std::vector<std::int64_t>& part) {
+    std::vector<std::int64_t> counts(labels.size(), 0);
+    for (const std::int64_t i : part) {
       if (const int label = all.target(i, 0).label; label >= 0)
         ++counts[static_cast<std::size_t>(label)];
     }
+    return counts;
+  };
+  const auto trains = count(train), validates = count(val);
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    if ((trains[c] == 0) == (validates[c] == 0)) continue;
+    fail_input(path + ": label '" + labels[c] + "' has " +
+               (trains[c] + validates[c] == 1 ? "one image" : "one image of each of its classes") +
+               "; training and validation need one each");
   }
-  const auto lonely = std::find(counts.begin(), counts.end(), 1);
-  if (lonely == counts.end()) return;
-  fail_input(path + ": label '" +
-             all.heads()[0].labels[static_cast<std::size_t>(lonely - counts.begin())] +
-             "' has one image; training and validation need one each");
 }
 
 // A seeded choice of options.per_class samples of each of the first head's classes, in order.

@@ -69,25 +69,34 @@ std::vector<std::int64_t> epoch_order(const PackedDataset& dataset, const std::s
   const std::int64_t n = dataset.size();
   Rng rng{seed, static_cast<std::uint64_t>(epoch), 0x6f72646572ull};  // "order"
   if (sampler != "balanced") return permutation(n, rng);
-  // A soft target without a label, as votes without a majority are, counts where most of it lies; a
-  // sample without an answer for this head stands in a class of its own.
+  // A soft target without a label, as votes without a majority are, counts where most of it lies;
+  // samples without an answer for this head keep their share.
   std::vector<std::int64_t> all(static_cast<std::size_t>(n));
   std::iota(all.begin(), all.end(), 0);
   const auto targets = dataset.targets(0, all).to(at::kCPU);
   const auto best = targets.argmax(1).contiguous(), mass = targets.sum(1).contiguous();
   const auto* most = best.data_ptr<std::int64_t>();
   const auto* known = mass.data_ptr<float>();
-  std::vector<std::vector<std::int64_t>> by_class(static_cast<std::size_t>(targets.size(1)) + 1);
+  std::vector<std::vector<std::int64_t>> by_class(static_cast<std::size_t>(targets.size(1)));
+  std::vector<std::int64_t> unanswered;
   const auto& labels = dataset.labels(0);
   for (std::int64_t i = 0; i < n; ++i) {
-    const std::int64_t own = labels[i] >= 0 ? labels[i] : known[i] > 0 ? most[i] : targets.size(1);
-    by_class[static_cast<std::size_t>(own)].push_back(i);
+    if (labels[i] < 0 && known[i] <= 0) {
+      unanswered.push_back(i);
+    } else {
+      by_class[static_cast<std::size_t>(labels[i] >= 0 ? labels[i] : most[i])].push_back(i);
+    }
   }
   std::erase_if(by_class, [](const auto& members) { return members.empty(); });
   std::vector<std::int64_t> order(n), times(n, 0);
+  const auto below = [&rng](std::size_t size) {
+    return rng.below(static_cast<std::uint32_t>(size));
+  };
   for (std::int64_t& draw : order) {
-    const auto& members = by_class[rng.below(static_cast<std::uint32_t>(by_class.size()))];
-    const auto i = members[rng.below(static_cast<std::uint32_t>(members.size()))];
+    const bool none = by_class.empty() || (!unanswered.empty() &&
+                                           below(static_cast<std::size_t>(n)) < unanswered.size());
+    const auto& members = none ? unanswered : by_class[below(by_class.size())];
+    const auto i = members[below(members.size())];
     draw = i + n * times[i]++;
   }
   return order;

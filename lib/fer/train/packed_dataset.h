@@ -34,9 +34,10 @@ class PackedDataset {
 };
 
 // The order of an epoch: a permutation ("shuffle"), or draws with replacement in which every class
-// of the first head comes up as often ("balanced"). Decided by (seed, epoch). Sample i is drawn as
-// i, the second time as i + size, then i + 2 size, ...: no draw stands twice, so that augmentation
-// can make a picture of its own of each.
+// of the first head comes up as often ("balanced"), votes without a majority by the most of them
+// and samples without an answer for this head by their share. Decided by (seed, epoch). Sample i is
+// drawn as i, the second time as i + size, then i + 2 size, ...: no draw stands twice, so that
+// augmentation can make a picture of its own of each.
 std::vector<std::int64_t> epoch_order(const PackedDataset& dataset, const std::string& sampler,
                                       std::uint64_t seed, std::int64_t epoch);
 

@@ -150,7 +150,6 @@ void draw_data(const RunFolder& folder, const OpenedDataset& data, const Trainer
 
 RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::string& note,
                         bool resume, const std::function<bool()>& stop_requested) {
-  const RunLock lock(folder.path());
   if (resume) trainer.load_state(folder.state());
   const Checkpoint first = trainer.checkpoint();
   ResultsLog results(folder.file("results.csv"), first.spec.heads, trainer.epochs_done());

@@ -20,8 +20,8 @@
 
 namespace fer {
 
-// One process trains a run: held from the first epoch to the last, gone with the process. Throws
-// kInput where another one holds it.
+// One process trains a run: whoever does holds this, and it is gone with the process. Throws kInput
+// where another one holds it.
 class RunLock {
  public:
   explicit RunLock(const std::filesystem::path& folder);

@@ -609,8 +609,12 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
       fail_input(path.string() + ": not the state of a training run (no " + key + ")");
     return found->second;
   };
-  if (value("format") != kStateFormat || value("version") != kStateVersion) {
-    fail_input(path.string() + ": not the state of a training run of version " + kStateVersion);
+  if (value("format") != kStateFormat) {
+    fail_input(path.string() + ": not the state of a training run");
+  }
+  if (value("version") != kStateVersion) {
+    fail_input(path.string() + ": of another version of fer-train (" + value("version") +
+               ", this one's is " + kStateVersion + "); only that version can go on with it");
   }
   if (value("graph") != to_json(t.initial.graph).dump())
     fail_input(path.string() + ": belongs to another net");

@@ -72,7 +72,6 @@ class CaptureSource : public FrameSource {
       if (fps > 0 && fps < 1000) fps_ = fps;
       const bool finite = count > 0 && count < 1e12;
       if (address && finite) live_ = false;  // a file that comes over the network
-      if (!live_ && finite) frames_ = static_cast<std::int64_t>(count);
     } catch (const cv::Exception& error) {
       fail_input(name_ + ": cannot be opened: " + trim(error.err));
     }
@@ -81,7 +80,6 @@ class CaptureSource : public FrameSource {
   std::string name() const override { return name_; }
   bool live() const override { return live_; }
   double fps() const override { return fps_; }
-  std::int64_t frames() const override { return frames_; }
 
   std::optional<Frame> next() override {
     if (!grab()) return std::nullopt;
@@ -146,7 +144,6 @@ class CaptureSource : public FrameSource {
   std::string name_;
   bool live_ = false;
   double fps_ = 0;
-  std::int64_t frames_ = 0;
   std::int64_t index_ = 0;
   double time_ = 0;
   std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();

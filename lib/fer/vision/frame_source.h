@@ -38,8 +38,6 @@ class FrameSource {
   // is none.
   virtual bool live() const = 0;
   virtual double fps() const = 0;  // 0: unknown
-  // As the container of a file has it, often by its duration; 0: unknown.
-  virtual std::int64_t frames() const { return 0; }
   // The next frame; nothing at the end of a file or folder. Throws kRuntime when a camera or stream
   // is lost (open it again) or a frame of a file cannot be decoded, and kInput on an image file
   // that cannot be read (the next call goes on).

@@ -50,8 +50,4 @@ std::vector<std::uint8_t> encode_image(const Image& image, ImageFormat format, i
 // The format by the name's extension (throws on an unknown one); whole or absent.
 void write_image(const std::filesystem::path& path, const Image& image, int quality = 92);
 
-// True when the first bytes are those of a video container: MP4 or MOV, Matroska or WebM, AVI, Ogg,
-// MPEG-PS or -TS, FLV, YUV4MPEG2.
-bool looks_like_video(std::span<const std::uint8_t> bytes);
-
 }  // namespace fer

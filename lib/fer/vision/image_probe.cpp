@@ -8,19 +8,13 @@
 
 #include "fer/core/error.h"
 #include "fer/core/text.h"
+#include "fer/vision/bytes_impl.h"
 #include "fer/vision/image_io.h"
+#include "fer/vision/video_probe.h"
 
 namespace fer {
 
 namespace {
-
-using Bytes = std::span<const std::uint8_t>;
-
-bool has_text(Bytes bytes, std::size_t at, std::string_view text) {
-  return bytes.size() >= at + text.size() &&
-         std::equal(text.begin(), text.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at),
-                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
-}
 
 // Thrown by a reader that runs out of bytes or meets nonsense; becomes one fer::Error with the
 // name.
@@ -368,22 +362,6 @@ ImageInfo probe_image(Bytes bytes, const std::string& name, const ImageLimits& l
   }
   return {*type, static_cast<int>(width), static_cast<int>(height), header.orientation,
           header.white};
-}
-
-bool looks_like_video(Bytes bytes) {
-  if (has_text(bytes, 4, "ftyp")) {
-    return !has_text(bytes, 8, "heic") && !has_text(bytes, 8, "heix") &&
-           !has_text(bytes, 8, "hevc") && !has_text(bytes, 8, "mif1") &&
-           !has_text(bytes, 8, "msf1") && !has_text(bytes, 8, "avif");
-  }
-  return has_text(bytes, 0, "YUV4MPEG2 ") || has_text(bytes, 4, "moov") ||
-         has_text(bytes, 4, "mdat") || has_text(bytes, 4, "wide") ||
-         has_text(bytes, 0, "\x1A\x45\xDF\xA3") ||
-         (has_text(bytes, 0, "RIFF") && has_text(bytes, 8, "AVI ")) || has_text(bytes, 0, "OggS") ||
-         has_text(bytes, 0, std::string_view("\x00\x00\x01\xBA", 4)) ||
-         has_text(bytes, 0, std::string_view("\x00\x00\x01\xB3", 4)) ||
-         has_text(bytes, 0, "FLV\x01") ||
-         (bytes.size() > 376 && bytes[0] == 0x47 && bytes[188] == 0x47 && bytes[376] == 0x47);
 }
 
 }  // namespace fer
