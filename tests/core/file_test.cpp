@@ -132,3 +132,11 @@ TEST_CASE("a full disk and a read-only one leave the old file and nothing else")
   CHECK(read_only == "cannot write " + path.string() + ": Read-only file system");
   CHECK(kept_again == "good");
 }
+
+TEST_CASE("a long name is cut between two characters, also one that is no UTF-8") {
+  CHECK(short_stem("a/photo.jpg") == "photo");
+  const std::string plain(200, 'x');
+  CHECK(short_stem(plain + "y.jpg") == plain);
+  CHECK(short_stem(plain.substr(1) + "\xC3\xA9\xC3\xA9.jpg") == plain.substr(1));
+  CHECK(short_stem(std::string(240, '\x80')).size() >= 196);
+}

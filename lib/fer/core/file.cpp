@@ -134,7 +134,8 @@ std::string short_stem(const fs::path& path) {
   std::string stem = path.stem().string();
   if (stem.size() <= kMost) return stem;
   std::size_t end = kMost;
-  while (end > 0 && (stem[end] & 0xC0) == 0x80) --end;  // inside a character
+  // Inside a character, which has four bytes at most; a name may also be no UTF-8 at all.
+  while (end > kMost - 4 && (stem[end] & 0xC0) == 0x80) --end;
   stem.resize(end);
   return stem;
 }

@@ -164,8 +164,7 @@ struct Trainer::Impl {
     if (!options.progressive.empty() && caches_features()) {
       fail_input(
           "train.progressive: the frozen layers' features are computed once, at the net's own "
-          "input "
-          "size; use one of the two");
+          "input size; use one of the two");
     }
   }
 
