@@ -142,10 +142,21 @@ std::string show(const T& value) {
   }
 }
 
+// The value of a list in "--set key=a,b"; [a, b], as YAML has it and --print-config says it, too.
+Values listed(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  Values values = split(std::string(text), ',');
+  for (std::string& value : values) value = trim(value);
+  return values;
+}
+
 // Of a list as it was given: "--set key=" empties it.
 Values items(const Values& values) { return values == Values{""} ? Values{} : values; }
 
+// Throws kInput where the value is no text.
 std::string yaml_scalar(const std::string& value) {
+  if (!is_utf8(value))
+    fail_input("'" + value + "' is no UTF-8, which a configuration is written in");
   const bool plain = !value.empty() && value.find_first_not_of(
                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                            "0123456789_./+-") == std::string::npos;
@@ -515,7 +526,7 @@ void Options::parse(int argc, char** argv) {
     const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
     const auto entry = impl_->find(key);
     const bool list = entry != impl_->entries.end() && entry->list;
-    assigned.values[key] = list ? split(value, ',') : Values{value};
+    assigned.values[key] = list ? listed(value) : Values{value};
   }
   layers.push_back(std::move(assigned));
   Layer flags{"command line", {}};

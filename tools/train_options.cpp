@@ -9,6 +9,7 @@
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
 #include "fer/core/version.h"
+#include "fer/model/growth.h"
 #include "fer/model/pretrained.h"
 #include "fer/nn/runtime.h"
 #include "fer/nn/torch_classifier.h"
@@ -49,9 +50,10 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.group("Net");
   o.add("--arch", "model.arch", &f.architecture.name, join(architecture_names(), ", "));
   o.add("--input-size", "model.input_size", &f.architecture.input_size,
-        "side of the input in pixels; 0: the architecture's own");
+        "side of the input in pixels; 0: the architecture's or the checkpoint's own");
   o.add("--resize", "model.resize", &f.resize,
-        "side before the crop to the input; 0: 48, or 12/11 of a larger input");
+        "side before the crop to the input; 0: 48, or 12/11 of a larger input, or as the "
+        "checkpoint's");
   o.add("--variant", "model.variant", &f.architecture.variant, "resnet50v2: keras or timm");
   o.add("--channels", "model.channels", &f.architecture.channels,
         "1 (gray) or 3 (gray repeated); 0: 3 for vgg16, vgg16_bn, resnet50v2, else 1");
@@ -67,6 +69,8 @@ void add_train_options(Options& o, TrainFlags& f) {
   o.add(
       "--deepen", "model.deepen", &f.deepen,
       "with a pretrained compact: stages that get one more block, which changes nothing at first");
+  o.add("--widen", "model.widen", &f.widen,
+        "with a pretrained compact: channels of each stage from now on; it answers alike at first");
   o.add("--dense", "model.dense", &f.architecture.dense,
         "widths of the dense layers before the head; 0: none");
   o.add("--dropout", "model.dropout", &f.architecture.dropout,
@@ -175,12 +179,15 @@ void apply_rates(TrainFlags& f) {
   }
 }
 
+void check_resize(int resize, int input) {
+  if (resize < input)
+    fail_input(format("model.resize: %d is less than the input size %d", resize, input));
+}
+
 int resize_of(const TrainFlags& f) {
   const int input = f.architecture.input_size > 0 ? f.architecture.input_size
                                                   : default_input_size(f.architecture.name);
-  if (f.resize != 0 && f.resize < input) {
-    fail_input(format("model.resize: %d is less than the input size %d", f.resize, input));
-  }
+  if (f.resize != 0) check_resize(f.resize, input);
   if (f.resize > 0) return f.resize;
   return input <= 48 ? 48 : (input * 12 + 10) / 11;
 }
@@ -207,15 +214,59 @@ std::vector<HeadLabels> heads_for_summary(const DataFlags& flags) {
   return heads;
 }
 
-std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& f, const Options& options) {
+namespace {
+
+// Framed as before where only the input's side is given.
+Checkpoint with_given_size(const Checkpoint& base, const TrainFlags& f) {
+  constexpr int kMost = 8192;
+  for (const int given : {f.architecture.input_size, f.resize}) {
+    if (given < 0 || given > kMost)
+      fail_input(format("model.input_size, resize: %d is not in [0, %d]", given, kMost));
+  }
+  const int old = base.spec.input_size;
+  const int side = f.architecture.input_size > 0 ? f.architecture.input_size : old;
+  const int resize = f.resize > 0 ? f.resize : (side * base.spec.resize + old / 2) / old;
+  check_resize(resize, side);
+  try {
+    return with_input_size(base, side, resize);
+  } catch (const Error& error) {
+    fail_input(format("model.input_size %d: %s: ", side, f.pretrained.c_str()) + error.what());
+  }
+}
+
+// A configuration may be made for another net than the one that goes on.
+void say_what_does_not_count(const TrainFlags& f, const Checkpoint& base) {
+  const ArchitectureOptions& a = f.architecture;
+  const ArchitectureOptions own;
+  if (a.name != own.name && a.name != base.spec.architecture) {
+    fail_input("model.arch " + a.name + ": " + f.pretrained + " holds a net of model.arch " +
+               base.spec.architecture);
+  }
+  std::vector<std::string> idle;
+  if (a.channels != own.channels) idle.push_back("channels");
+  if (a.variant != own.variant) idle.push_back("variant");
+  if (a.stages != own.stages) idle.push_back("stages");
+  if (a.blocks != own.blocks) idle.push_back("blocks");
+  if (a.dense != own.dense) idle.push_back("dense");
+  if (a.dropout != own.dropout) idle.push_back("dropout");
+  if (a.squeeze_excitation != own.squeeze_excitation) idle.push_back("squeeze_excitation");
+  if (idle.empty()) return;
+  log_warning("model." + join(idle, ", ") + ": the net of " + f.pretrained + " stays as it is");
+}
+
+}  // namespace
+
+std::optional<Checkpoint> pretrained_checkpoint(TrainFlags& f, const Options& options) {
   if (f.pretrained.empty() || identify_weights(f.pretrained) != WeightFile::kCheckpoint) {
-    if (!f.deepen.empty())
-      fail_input("--deepen: needs a checkpoint of ours to begin from (--pretrained)");
+    if (!f.deepen.empty() || !f.widen.empty()) {
+      fail_input((f.widen.empty() ? std::string("--deepen") : std::string("--widen")) +
+                 ": needs a checkpoint of ours to begin from (--pretrained)");
+    }
     return {};
   }
   Checkpoint base = load_checkpoint(f.pretrained);
-  for (const char* flag : {"--input-size", "--resize", "--channels", "--stages", "--blocks",
-                           "--dense", "--dropout", "--squeeze-excitation", "--variant"}) {
+  for (const char* flag : {"--channels", "--stages", "--blocks", "--dense", "--dropout",
+                           "--squeeze-excitation", "--variant"}) {
     if (options.given(flag)) {
       fail_input(std::string(flag) + ": the net of " + f.pretrained + " stays as it is");
     }
@@ -224,6 +275,10 @@ std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& f, const Optio
     fail_input("--arch " + f.architecture.name + ": " + f.pretrained + " holds a net of --arch " +
                base.spec.architecture);
   }
+  say_what_does_not_count(f, base);
+  f.architecture.name = base.spec.architecture;
+  if (f.architecture.input_size != 0 || f.resize != 0) base = with_given_size(base, f);
+  if (!f.widen.empty()) base = widen(base, f.widen, f.train.seed);
   for (const int stage : f.deepen) base = deepen(base, stage);
   return base;
 }

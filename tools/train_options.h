@@ -20,6 +20,7 @@ struct TrainFlags {
   ArchitectureOptions architecture;
   int resize = 0;           // side before the crop; 0: 48, or 12/11 of a larger input
   std::string pretrained;   // weights to begin with; see model/pretrained.h
+  std::vector<int> widen;   // the pretrained net's stages from now on
   std::vector<int> deepen;  // stages of the pretrained net that get one more block
   bool list_pretrained = false;
   std::vector<std::string> rates;     // "stage1=0.1"
@@ -38,8 +39,9 @@ struct TrainFlags {
 void add_train_options(Options& options, TrainFlags& flags);
 
 // The checkpoint of ours that --pretrained names, nothing when it names none or a file of another
-// project. Throws kInput on flags for a net of their own, which would not count.
-std::optional<Checkpoint> pretrained_checkpoint(const TrainFlags& flags, const Options& options);
+// project; flags.architecture.name becomes that of its net. Throws kInput on flags for a net of
+// their own, which would not count, and on a configuration for another architecture.
+std::optional<Checkpoint> pretrained_checkpoint(TrainFlags& flags, const Options& options);
 
 ArchitectureOptions architecture_for(const TrainFlags& flags, const std::vector<HeadLabels>& heads);
 // Heads without opening the data: their label counts alone matter.

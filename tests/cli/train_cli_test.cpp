@@ -237,6 +237,8 @@ TEST_CASE(
   CHECK_THAT(config("--set train.progressive= --set train.teachers= --set data.classes="),
              Catch::Contains("  progressive: []\n") && Catch::Contains("  teachers: []\n") &&
                  Catch::Contains("  classes: \"\"\n"));
+  CHECK_THAT(config("--set 'train.progressive=[28, 36]' --set train.teachers=[]"),
+             Catch::Contains("  progressive: [28, 36]\n") && Catch::Contains("  teachers: []\n"));
 }
 
 TEST_CASE("bad input is one clear line and exit code 2, and nothing is written") {

@@ -331,7 +331,16 @@ TEST_CASE("bad weights and bad photos are one clear line and exit code 2") {
            {mine + "--arch vgg16 --pretrained one.safetensors", "without the tensor"},
            {mine + "--arch compact --pretrained one.safetensors", "--arch compact are not known"},
            {mine + "--arch vgg16 --pretrained base.safetensors", "holds a net of --arch compact"},
-           {mine + "--input-size 32 --pretrained base.safetensors", "stays as it is"},
+           {mine + "--stages 4 8 --pretrained base.safetensors", "stays as it is"},
+           {mine + "--input-size 2 --pretrained base.safetensors",
+            "model.input_size 2: base.safetensors: an input of 2 pixels: at least 8"},
+           {mine + "--input-size -5 --pretrained base.safetensors", "-5 is not in [0, 8192]"},
+           {mine + "--input-size 100000000 --pretrained base.safetensors",
+            "100000000 is not in [0, 8192]"},
+           {mine + "--set model.arch=vgg16 --pretrained base.safetensors",
+            "model.arch vgg16: base.safetensors holds a net of model.arch compact"},
+           {mine + "--input-size 32 --resize 30 --pretrained base.safetensors",
+            "model.resize: 30 is less than the input size 32"},
            {mine + "--arch vgg16 --variant timm", "vgg16 has no option variant"},
            {mine + "--freeze stge1", "train.freeze: the net has no layers 'stge1'"},
            {mine + "--freeze backbone --unfreeze-at 99", "unfreeze_at: 99"},
@@ -351,6 +360,33 @@ TEST_CASE("bad weights and bad photos are one clear line and exit code 2") {
   CHECK_FALSE(fs::exists(scratch / "runs"));
 }
 
+TEST_CASE("a checkpoint goes on at another size") {
+  const TemporaryFolder folder;
+  train_small(folder.path(), "old");
+  const std::string old = "runs/train/old/weights/best.safetensors";
+  const ModelSpec before = load_checkpoint(folder / old).spec;
+  const auto went_on = [&](const std::string& args) {
+    run_ok(kTrain + " --pretrained " + old + " " + args +
+               " --data synthetic:240 --batch-size 16 --epochs 1 --name on --exist-ok",
+           folder.path());
+    return load_checkpoint(folder / "runs/train/on/weights/best.safetensors");
+  };
+  // Framed as before.
+  const int side = 2 * before.input_size;
+  Checkpoint larger = went_on("--input-size " + std::to_string(side));
+  CHECK(larger.graph.input().height == side);
+  CHECK(larger.spec.input_size == side);
+  CHECK(larger.spec.resize == 2 * before.resize);
+  const auto idle = run_shell(
+      kTrain + " --pretrained " + old + " --set model.dropout=0.5 --set model.stages=4,8 --summary",
+      folder.path());
+  CHECK(idle.exit_code == 0);
+  CHECK_THAT(idle.err, Contains("warning: model.stages, dropout: the net of " + old));
+  larger = went_on("--resize " + std::to_string(before.resize + 3));
+  CHECK(larger.spec.input_size == before.input_size);
+  CHECK(larger.spec.resize == before.resize + 3);
+}
+
 TEST_CASE("a checkpoint grows a block where asked") {
   const TemporaryFolder folder;
   train_small(folder.path(), "old");
@@ -363,13 +399,21 @@ TEST_CASE("a checkpoint grows a block where asked") {
   CHECK(before.graph.find("stage2.block2.conv1") < 0);
   CHECK(grown.graph.find("stage2.block2.conv1") > 0);
   CHECK(grown.graph.find("stage2.block3.conv1") < 0);
+  run_ok(kTrain + " --pretrained " + old +
+             " --widen 12 20 --deepen 2 --data synthetic:240 --batch-size 16 --epochs 1 --name both",
+         folder.path());
+  const Checkpoint both = load_checkpoint(folder / "runs/train/both/weights/best.safetensors");
+  CHECK(both.graph.shape(both.graph.find("stem.relu"))[0] == 12);
+  CHECK(both.graph.shape(both.graph.find("stage2.block2.relu2"))[0] == 20);
 
   const auto stage = run_shell(kTrain + " --pretrained " + old + " --deepen 3", folder.path());
   CHECK(stage.exit_code == 2);
   CHECK_THAT(stage.err, Contains("stage 3 to deepen: the net has no residual block"));
-  const auto fresh = run_shell(kTrain + " --deepen 2", folder.path());
-  CHECK(fresh.exit_code == 2);
-  CHECK_THAT(fresh.err, Contains("--deepen: needs a checkpoint of ours"));
+  for (const std::string flag : {"--deepen", "--widen"}) {
+    const auto fresh = run_shell(kTrain + " " + flag + " 2", folder.path());
+    CHECK(fresh.exit_code == 2);
+    CHECK_THAT(fresh.err, Contains(flag + ": needs a checkpoint of ours"));
+  }
 }
 
 #endif

@@ -129,3 +129,16 @@ TEST_CASE("the fingerprint is FNV-1a") {
   foobar.add(std::string("bar"));
   CHECK(foobar.hex() == "85944171f73967e8");
 }
+
+TEST_CASE("UTF-8 is told from bytes that are none") {
+  for (const char* text : {"", "plain", "f\xC3\xA9lix", "\xE2\x82\xAC", "\xF0\x9F\x98\x80",
+                           "\xEE\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    INFO(text);
+    CHECK(is_utf8(text));
+  }
+  for (const char* text : {"f\xE9lix", "\xC3", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80",
+                           "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\x80", "\xE2\x82"}) {
+    INFO(text);
+    CHECK_FALSE(is_utf8(text));
+  }
+}

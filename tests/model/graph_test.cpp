@@ -265,3 +265,24 @@ TEST_CASE("a backbone is what a node needs, with the same names") {
   CHECK(body.outputs().empty());
   CHECK(body.shape(2) == Shape{4});
 }
+
+TEST_CASE("the same layers take pictures of another side where none counts the pixels") {
+  Graph graph;
+  graph.add("input", op::Input{2, 6, 6});
+  graph.add("conv", op::Conv2d{4}, {0});
+  graph.add("halved", op::MaxPool{2, 2}, {1});
+  graph.add("pool", op::GlobalAvgPool{}, {2});
+  graph.add("head", op::Linear{3}, {3});
+  graph.add_output("y", 4);
+  const Graph larger = with_input_side(graph, 10);
+  CHECK(larger.input().height == 10);
+  CHECK(larger.input().width == 10);
+  CHECK(larger.shape(2) == Shape{4, 4, 4});
+  CHECK(larger.outputs() == graph.outputs());
+  CHECK(with_input_side(with_input_side(graph, 8), 10) == larger);
+  CHECK_THROWS_WITH(with_input_side(graph, 7), "an input of 7 pixels: at least 8");
+
+  graph.add("flat", op::Flatten{}, {2});
+  CHECK_THROWS_WITH(with_input_side(graph, 10),
+                    Catch::Contains("takes no other input size (flat)"));
+}

@@ -358,8 +358,9 @@ TEST_CASE("sides that do not fit the net are refused by name") {
   dense.name = "cnn";
   dense.dense = {8};
   dense.dense_given = true;
-  CHECK_THROWS_WITH(Trainer(small_net(data, dense), data, options, {}),
-                    Catch::Contains("cnn has dense layers over the pixels"));
+  CHECK_THROWS_WITH(
+      Trainer(small_net(data, dense), data, options, {}),
+      Catch::Contains("train.progressive: 16: the net has dense layers over the pixels"));
   auto deep = tiny();
   deep.stages = {4, 4, 4, 4, 4};
   deep.name = "vgg16";

@@ -25,6 +25,8 @@ std::size_t text_width(std::string_view text);
 std::string cut_text(std::string_view text, std::size_t width);  // its beginning
 std::string padded_text(std::string text, std::size_t width);    // printable, blanks behind it
 
+bool is_utf8(std::string_view text);  // RFC 3629
+
 // A field of a CSV line, in quotes where it holds a comma, a quote or a line break (RFC 4180).
 std::string csv_field(const std::string& text);
 // Text as it may stand in HTML, in a quoted attribute too.

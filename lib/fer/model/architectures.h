@@ -69,6 +69,11 @@ Graph make_compact(const ArchitectureOptions& options);
 // `compact` with one more block at the end of a stage (from 1), gated as the stage's others are.
 // Throws kInput where it has no such stage.
 Graph deepen_compact(const Graph& compact, int stage);
+// `compact` with other channels in its stages; the nodes and their names stay. Throws kInput where
+// it has another number of stages, or more channels in one.
+Graph widen_compact(const Graph& compact, const std::vector<int>& stages);
+// Of a node of `compact`, from 1; the stem belongs to the first stage, and 0 is after the last.
+int compact_stage(const std::string& node_name);
 // vgg16, vgg16_bn: configuration D of Simonyan & Zisserman 2015 (arXiv:1409.1556),
 // 64-128-256-512-512 with 2-2-3-3-3 convolutions of 3x3 (bias; batch norm in vgg16_bn as
 // torchvision has it), max pooling, global average pooling, dropout, head. With `dense` {4096,

@@ -1,18 +1,22 @@
 #include <algorithm>
 
 #include "fer/core/error.h"
+#include "fer/core/text.h"
 #include "fer/model/architectures.h"
 #include "fer/model/layers.h"
 
 namespace fer {
 namespace {
 
+constexpr int kReduction = 8;
+
+int reduced(int channels) { return std::max(1, channels / kReduction); }
+
 // Squeeze-and-excitation (Hu et al. 2018): a gate in (0, 1) for each channel, from the image's
 // means.
 int channel_gate(Graph& graph, const std::string& prefix, int input, int channels) {
-  constexpr int kReduction = 8;
   int x = graph.add(prefix + "pool", op::GlobalAvgPool{}, {input});
-  x = graph.add(prefix + "reduce", op::Linear{std::max(1, channels / kReduction)}, {x});
+  x = graph.add(prefix + "reduce", op::Linear{reduced(channels)}, {x});
   x = graph.add(prefix + "relu", op::Relu{}, {x});
   x = graph.add(prefix + "expand", op::Linear{channels}, {x});
   x = graph.add(prefix + "sigmoid", op::Sigmoid{}, {x});
@@ -94,6 +98,48 @@ Graph deepen_compact(const Graph& compact, int stage) {
     }
   }
   for (const Output& output : compact.outputs()) graph.add_output(output.head, moved[output.node]);
+  return graph;
+}
+
+int compact_stage(const std::string& node_name) {
+  if (node_name.starts_with("stem.")) return 1;
+  const std::size_t dot = node_name.find('.');
+  long long stage = 0;
+  const bool numbered = node_name.starts_with("stage") && dot != std::string::npos &&
+                        parse_int(node_name.substr(5, dot - 5), stage);
+  return numbered ? static_cast<int>(stage) : 0;
+}
+
+Graph widen_compact(const Graph& compact, const std::vector<int>& stages) {
+  std::vector<int> old;
+  while (block_count(compact, static_cast<int>(old.size()) + 1) > 0) {
+    const std::string first = block_prefix(static_cast<int>(old.size()) + 1, 1);
+    old.push_back(static_cast<int>(compact.shape(compact.find(first + "add"))[0]));
+  }
+  if (old.empty()) fail_input("stages to widen: the net has no residual block of compact's");
+  if (stages.size() != old.size()) {
+    fail_input(
+        format("stages to widen: %zu are given, the net has %zu", stages.size(), old.size()));
+  }
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    if (stages[i] < old[i]) {
+      fail_input(format("stages to widen: stage %zu has %d channels, more than %d", i + 1, old[i],
+                        stages[i]));
+    }
+  }
+  Graph graph;
+  for (const Node& node : compact.nodes()) {
+    Operation operation = node.operation;
+    if (const int stage = compact_stage(node.name); stage > 0) {
+      const int channels = stages.at(stage - 1);
+      if (auto* conv = std::get_if<op::Conv2d>(&operation)) conv->out_channels = channels;
+      if (auto* linear = std::get_if<op::Linear>(&operation)) {
+        linear->out_features = node.name.ends_with("reduce") ? reduced(channels) : channels;
+      }
+    }
+    graph.add(node.name, std::move(operation), node.inputs);
+  }
+  for (const Output& output : compact.outputs()) graph.add_output(output.head, output.node);
   return graph;
 }
 

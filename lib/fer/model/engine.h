@@ -16,7 +16,9 @@ namespace fer {
 struct EngineOptions {
   std::string engine = "auto";     // or an engine's name: onednn, opencv, torch
   std::string precision = "auto";  // fp32, bf16, int8; auto: the engine's own choice
-  int threads = 0;                 // 0: hardware_threads()
+  // 0: hardware_threads(). OpenCV has threads of the whole process alone: they are as many for as
+  // long as a classifier of that engine lives.
+  int threads = 0;
 };
 
 struct Engine {

@@ -544,4 +544,21 @@ Graph backbone(const Graph& graph, int node) {
   return result;
 }
 
+Graph with_input_side(const Graph& graph, int side) {
+  constexpr int kLeast = 8;
+  if (side < kLeast) fail_input(format("an input of %d pixels: at least %d", side, kLeast));
+  Graph result;
+  for (const Node& node : graph.nodes()) {
+    if (std::holds_alternative<op::Flatten>(node.operation)) {
+      fail_input("the net has dense layers over the pixels and takes no other input size (" +
+                 node.name + ")");
+    }
+    Operation operation = node.operation;
+    if (auto* input = std::get_if<op::Input>(&operation)) input->height = input->width = side;
+    result.add(node.name, std::move(operation), node.inputs);
+  }
+  for (const Output& output : graph.outputs()) result.add_output(output.head, output.node);
+  return result;
+}
+
 }  // namespace fer

@@ -177,4 +177,9 @@ Graph graph_from_json(const nlohmann::json& json);
 // `node`.
 Graph backbone(const Graph& graph, int node);
 
+// The same layers, and so the same weights, over pictures of another side. Throws kInput naming a
+// layer that counts the pixels (one that is dense over a map of them), or for which too few are
+// left, and sides below 8.
+Graph with_input_side(const Graph& graph, int side);
+
 }  // namespace fer

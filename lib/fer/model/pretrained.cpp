@@ -371,17 +371,6 @@ Checkpoint replace_heads(const Checkpoint& checkpoint, const std::vector<HeadSpe
   return result;
 }
 
-Checkpoint deepen(const Checkpoint& checkpoint, int stage) {
-  Checkpoint result{deepen_compact(checkpoint.graph, stage), checkpoint.spec, checkpoint.weights};
-  // Where its last batch norm is 0 the block adds nothing to what is not negative anyway.
-  for (const Parameter& parameter : result.graph.parameters()) {
-    const bool scales = parameter.trainable && parameter.name.find(".bn2.") != std::string::npos;
-    if (scales && !checkpoint.weights.contains(parameter.name))
-      result.weights[parameter.name] = HostTensor::zeros(parameter.shape);
-  }
-  return result;
-}
-
 const std::vector<PublishedWeights>& published_weights() {
   static const std::string keras = "https://storage.googleapis.com/tensorflow/keras-applications/";
   static const std::string torch = "https://download.pytorch.org/models/";

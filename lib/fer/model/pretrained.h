@@ -47,12 +47,6 @@ ImportedWeights import_weights(const TensorMap& tensors, bool keras,
 // Throws kInput when the net's heads do not share their features.
 Checkpoint replace_heads(const Checkpoint& checkpoint, const std::vector<HeadSpec>& heads);
 
-// A deeper net that answers as this one does (Net2Net, Chen et al. 2016, arXiv:1511.05641): a
-// residual block more at the end of a stage of `compact` (from 1), which adds nothing until it has
-// learned. Of its parameters only the weights that see to that are there, the others begin fresh.
-// Throws kInput where the net has no such stage.
-Checkpoint deepen(const Checkpoint& checkpoint, int stage);
-
 struct PublishedWeights {
   std::string architecture, variant, file, from, size, checksum;
 };

@@ -44,20 +44,10 @@ void check_progressive(const Checkpoint& initial, const TrainOptions& options) {
       fail_input(format("train.progressive: %d is not in [%d, %d], the input size", side, kLeast,
                         initial.spec.input_size));
     }
-    Graph smaller;
-    for (const Node& node : initial.graph.nodes()) {
-      if (std::holds_alternative<op::Flatten>(node.operation)) {
-        fail_input("train.progressive: " + initial.spec.architecture +
-                   " has dense layers over the pixels and takes no other input size (" + node.name +
-                   ")");
-      }
-      Operation operation = node.operation;
-      if (auto* input = std::get_if<op::Input>(&operation)) input->height = input->width = side;
-      try {
-        smaller.add(node.name, std::move(operation), node.inputs);
-      } catch (const Error& error) {
-        fail_input(format("train.progressive: %d: ", side) + error.what());
-      }
+    try {
+      with_input_side(initial.graph, side);
+    } catch (const Error& error) {
+      fail_input(format("train.progressive: %d: ", side) + error.what());
     }
   }
 }
