@@ -212,7 +212,10 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
       head.partial = true;
       if (asked.size() == options.heads.size()) head.targets = asked[h].targets;
       // The classes that "auto" found are the labels of all.
-      if (head.labels == "auto") head.labels = join(parts[0].train->heads()[h].labels, ",");
+      if (head.labels == "auto") {
+        head.list = parts[0].train->heads()[h].labels;
+        head.labels = join(head.list, ",");
+      }
     }
     parts.push_back(open_dataset(options));
   }
@@ -228,6 +231,7 @@ OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, Data
   }
   DatasetOptions options = dataset_options(flags, image_size);
   options.heads[0].name = head;
+  if (own_labels) options.heads[0].list = labels_of(spec, head);
   options.heads.insert(options.heads.end(), further.begin(), further.end());
   try {
     return open_dataset(options);
@@ -239,7 +243,7 @@ OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, Data
 }
 
 nlohmann::json split_facts(const DrawnSplit& drawn) {
-  return {{"train_fraction", drawn.train_fraction}, {"seed", drawn.seed}};
+  return {{"train_fraction", drawn.train_fraction}, {"seed", drawn.seed}, {"images", drawn.images}};
 }
 
 void describe(const OpenedDataset& data) {

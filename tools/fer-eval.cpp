@@ -77,9 +77,21 @@ void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
                 ": was trained with the split of an older version: of the same data, val "
                 "holds images that it learned from");
   }
-  if (splits == facts.end()) return;
-  const nlohmann::json here = split_facts(drawn);
+  if (splits == facts.end() || !splits->is_array() || splits->empty()) return;
+  nlohmann::json here = split_facts(drawn);
+  if (!splits->front().contains("images")) here.erase("images");  // an older file's
   if (std::ranges::count(*splits, here) > 0) return;
+  const auto drawn_alike = [&](const nlohmann::json& split) {
+    return split.is_object() && split.contains("images") && split.contains("seed") &&
+           split.contains("train_fraction") && split["seed"] == here["seed"] &&
+           split["train_fraction"] == here["train_fraction"];
+  };
+  if (std::ranges::any_of(*splits, drawn_alike)) {
+    log_warning(model.path +
+                ": was trained on other data, or on this when it had other images: then val "
+                "holds images that it learned from, as the split is drawn anew");
+    return;
+  }
   log_warning(model.path + ": was trained with the split " + splits->dump() + ", this is " +
               here.dump() + ": of the same data, val holds images that it learned from" +
               " (--train-fraction, --data-seed)");

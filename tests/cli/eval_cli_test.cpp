@@ -179,8 +179,16 @@ TEST_CASE("fer-eval warns where it splits the data otherwise than the training d
   for (const std::string same : {" --data-seed 3", " --data-seed 4 --train-fraction 0.5"}) {
     const auto quiet = run_shell(command + same, scratch.path());
     CHECK(quiet.exit_code == 0);
-    CHECK_THAT(quiet.err, !Catch::Contains("was trained with the split"));
+    CHECK_THAT(quiet.err, !Catch::Contains("was trained"));
   }
+  // The same draw, of data that had other images.
+  spec.provenance["drawn_splits"] = {
+      {{"train_fraction", 0.8}, {"seed", 3}, {"images", "0123456789abcdef"}}};
+  replace_spec(path, spec);
+  const auto grown = run_shell(command + " --data-seed 3", scratch.path());
+  CHECK(grown.exit_code == 0);
+  CHECK_THAT(grown.err,
+             Catch::Contains("was trained on other data, or on this when it had other images"));
 }
 
 TEST_CASE("fer-eval compares models, averages them and looks at several views of a face") {

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "fer/core/png.h"
 #include "support.h"
 
@@ -224,11 +226,15 @@ TEST_CASE("the same images validate whatever labels are made of a folder's class
                  static_cast<std::uint8_t>(i));
     }
   }
+  std::set<std::string> images;
   const auto validation = [&](const std::string& labels) {
     DatasetOptions options = options_for(folder.path(), labels);
     options.seed = 5;
     const OpenedDataset data = open_dataset(options);
-    CHECK(data.drawn_splits == std::vector<DrawnSplit>{{0.8, 5}});
+    REQUIRE(data.drawn_splits.size() == 1);
+    CHECK(data.drawn_splits[0].train_fraction == 0.8);
+    CHECK(data.drawn_splits[0].seed == 5);
+    images.insert(data.drawn_splits[0].images);
     return origins(*data.val, folder.path());
   };
   const auto all = validation("auto");
@@ -241,6 +247,7 @@ TEST_CASE("the same images validate whatever labels are made of a folder's class
       two.push_back(origin);
   }
   CHECK(validation("sad,happy") == two);
+  CHECK(images.size() == 1);
 }
 
 TEST_CASE("a label made of classes that are too small to be split is refused") {
@@ -250,6 +257,41 @@ TEST_CASE("a label made of classes that are too small to be split is refused") {
   CHECK_THAT(open_error(options_for(folder.path(), "x=a1+a2,b,c")),
              Catch::Contains("label 'x' has one image of each of its classes"));
   CHECK(open_dataset(options_for(folder.path(), "b,c")).val->size() == 2);
+}
+
+TEST_CASE("links to folders of images are followed once, and a dead link is a broken file") {
+  const test::TempFolder folder;
+  for (const char* path : {"data/a/1.png", "data/a/2.png", "data/b/1.png", "data/b/2.png",
+                           "elsewhere/3.png", "elsewhere/4.png"})
+    write_face(folder / path, 100);
+  std::filesystem::create_directory_symlink(folder / "elsewhere", folder / "data/a/more");
+  std::filesystem::create_directory_symlink(folder / "data/a", folder / "data/a/again");
+  DatasetOptions options = options_for(folder / "data", "auto");
+  options.train_fraction = 1;
+  CHECK(class_counts(*open_dataset(options).train) == std::vector<std::int64_t>{4, 2});
+  std::filesystem::create_symlink(folder / "gone.png", folder / "data/b/gone.png");
+  CHECK_THAT(open_error(options), Catch::Contains("data/b/gone.png"));
+}
+
+TEST_CASE("a drawn split names the images that it is of") {
+  const test::TempFolder folder;
+  for (const char* path : {"a/1.png", "a/2.png", "b/1.png", "b/2.png"})
+    write_face(folder / path, 100);
+  const auto images = [&] {
+    return open_dataset(options_for(folder.path(), "auto")).drawn_splits.at(0).images;
+  };
+  const std::string before = images();
+  CHECK(images() == before);
+  write_face(folder / "a/3.png", 100);
+  CHECK(images() != before);
+}
+
+TEST_CASE("a class folder whose name is no UTF-8 is named") {
+  const test::TempFolder folder;
+  for (const char* path : {"a/1.png", "a/2.png", "f\xE9lix/1.png", "f\xE9lix/2.png"})
+    write_face(folder / path, 100);
+  CHECK_THAT(open_error(options_for(folder.path(), "auto")),
+             Catch::Contains("f\xE9lix' is no UTF-8"));
 }
 
 TEST_CASE("hidden folders inside a class folder are not looked at") {

@@ -44,6 +44,36 @@ TEST_CASE("auto takes the classes as they are found, spellings of one expression
   CHECK(map.index_of.at("drowsy") == 2);
 }
 
+TEST_CASE("two words for one expression are classes of their own where the data has both") {
+  CHECK(class_names({"calm", "angry", "mad", "Anger", "joy"}) ==
+        LabelList{"neutral", "angry", "mad", "angry", "happy"});
+  const LabelMap all = make_label_map("auto", {"calm", "neutral", "tired", "smile", "joy"});
+  CHECK(all.labels == LabelList{"calm", "neutral", "tired", "smile", "joy"});
+  const LabelMap some = make_label_map("calm,rest=neutral+tired", {"calm", "neutral", "tired"});
+  CHECK(some.labels == LabelList{"calm", "rest"});
+  CHECK(some.index_of == std::map<std::string, int>{{"calm", 0}, {"neutral", 1}, {"tired", 1}});
+  CHECK(make_class_map("serene=calm", {"calm", "neutral"}).index_of.size() == 1);
+  // A preset has one of them.
+  const LabelMap six = make_label_map("six", {"calm", "neutral", "sad"});
+  CHECK(six.index_of.at("calm") == six.index_of.at("neutral"));
+}
+
+TEST_CASE("labels that are known may have commas and equals signs in their names") {
+  const LabelList found = {"a=b", "x,y", "fear"};
+  const LabelMap map = named_label_map({"a=b", "x,y", "fearful"}, found);
+  CHECK(map.labels == LabelList{"a=b", "x,y", "fearful"});
+  CHECK(map.index_of.at("x,y") == 1);
+  CHECK_THROWS_WITH(named_label_map({"a=b", "z"}, found),
+                    Catch::Contains("the data has no class 'z'"));
+  CHECK(named_label_map({"a=b", "z"}, found, true).index_of.at("a=b") == 0);
+}
+
+TEST_CASE("a class whose name has a plus in it is that class where the data has it") {
+  const LabelMap map = make_label_map("x+y,rest=x+sad", {"x+y", "x", "sad"});
+  CHECK(map.labels == LabelList{"x+y", "rest"});
+  CHECK(map.index_of == std::map<std::string, int>{{"x+y", 0}, {"x", 1}, {"sad", 1}});
+}
+
 TEST_CASE("mistakes in a label map are named with the nearest name") {
   CHECK(map_error("hapy,sad") ==
         "labels 'hapy,sad': the data has no class 'hapy' (it has angry, disgusted, fearful, happy, "

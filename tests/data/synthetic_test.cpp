@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "fer/core/hash.h"
 #include "fer/core/parallel.h"
@@ -118,8 +119,9 @@ TEST_CASE("synthetic data is balanced, split and seeded") {
   CHECK(class_counts(*opened.train) == std::vector<std::int64_t>(6, 17));
   CHECK(class_counts(*opened.val) == std::vector<std::int64_t>(6, 2));
   CHECK(class_counts(*opened.test) == std::vector<std::int64_t>(6, 2));
-  CHECK(opened.test->image(0) == synthetic_face("angry", 0, 19));
-  CHECK(opened.test->origin(0) == "synthetic angry 19");
+  CHECK(opened.train->image(6) == synthetic_face("angry", 0, 1));
+  CHECK(opened.train->origin(6) == "synthetic angry 1");
+  CHECK(opened.test->origin(0) == "synthetic angry test 0");
   CHECK(open_dataset(options).fingerprint == opened.fingerprint);
   options.seed = 1;
   CHECK(open_dataset(options).fingerprint != opened.fingerprint);
@@ -140,6 +142,26 @@ TEST_CASE("synthetic data is balanced, split and seeded") {
              Catch::Contains("did you mean 'hard'?"));
   CHECK(test::open_error(test::options_for("synthetic:60:hard:er")) ==
         "synthetic:60:hard:er: expected synthetic[:N[:easy|hard]]");
+}
+
+TEST_CASE("a drawn face that trains neither validates nor tests, whatever count and fraction") {
+  std::set<std::string> trained, held_out;
+  for (const char* path : {"synthetic:60", "synthetic:126"}) {
+    for (const double fraction : {0.5, 0.8}) {
+      auto options = test::options_for(path);
+      options.train_fraction = fraction;
+      const OpenedDataset opened = open_dataset(options);
+      const auto add = [](const Dataset& part, std::set<std::string>& hashes) {
+        for (std::int64_t i = 0; i < part.size(); ++i) hashes.insert(hash_of(part.image(i)));
+      };
+      add(*opened.train, trained);
+      add(*opened.val, held_out);
+      add(*opened.test, held_out);
+    }
+  }
+  CHECK(trained.size() == 6 * 17);
+  CHECK(held_out.size() == 6 * (5 + 5));
+  for (const std::string& hash : held_out) CHECK(trained.count(hash) == 0);
 }
 
 TEST_CASE("expressions cannot be told by a linear look at the pixels") {

@@ -151,6 +151,9 @@ TEST_CASE("where all or none are right the interval is the exact binomial one") 
   CHECK(high[2].recall == 0);  // nothing to find
   CHECK(low[3].recall == 0);
   CHECK(high[3].recall == Approx(0.975));
+  // Never answered: F1 = 2 TP / (support + answers) is at most that of a precision of 1.
+  CHECK(low[3].f1 == 0);
+  CHECK(high[3].f1 == Approx(2 * 0.975 / 1.975));
 
   const MetricIntervals perfect =
       bootstrap_metrics(make_predictions({"a", "b"}, {{0, 0}, {1, 1}}), {.resamples = 100});

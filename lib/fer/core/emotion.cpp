@@ -13,7 +13,8 @@ using Colour = std::array<std::uint8_t, 3>;
 
 struct Expression {
   const char* name;
-  std::vector<const char*> aliases;
+  std::vector<const char*> spellings;  // the same word
+  std::vector<const char*> synonyms;   // other words that data sets use for it
   Colour colour;
 };
 
@@ -22,14 +23,14 @@ struct Expression {
 // from black.
 const std::vector<Expression>& expressions() {
   static const std::vector<Expression> kExpressions = {
-      {"angry", {"anger", "mad", "furious"}, {217, 11, 29}},
-      {"disgusted", {"disgust"}, {8, 115, 18}},
-      {"fearful", {"fear", "afraid", "scared", "frightened"}, {165, 52, 187}},
-      {"happy", {"happiness", "joy", "joyful", "smile", "smiling"}, {225, 149, 19}},
-      {"sad", {"sadness", "unhappy"}, {52, 89, 243}},
-      {"surprised", {"surprise"}, {88, 178, 220}},
-      {"neutral", {"neutrality", "calm"}, {105, 105, 111}},
-      {"contemptuous", {"contempt"}, {164, 123, 168}},
+      {"angry", {"anger"}, {"mad", "furious"}, {217, 11, 29}},
+      {"disgusted", {"disgust"}, {}, {8, 115, 18}},
+      {"fearful", {"fear"}, {"afraid", "scared", "frightened"}, {165, 52, 187}},
+      {"happy", {"happiness"}, {"joy", "joyful", "smile", "smiling"}, {225, 149, 19}},
+      {"sad", {"sadness"}, {"unhappy"}, {52, 89, 243}},
+      {"surprised", {"surprise"}, {}, {88, 178, 220}},
+      {"neutral", {"neutrality"}, {"calm"}, {105, 105, 111}},
+      {"contemptuous", {"contempt"}, {}, {164, 123, 168}},
   };
   return kExpressions;
 }
@@ -59,17 +60,23 @@ std::vector<std::string> label_preset_names() {
   return names;
 }
 
-std::string canonical_label(std::string_view name) {
+std::string spelled_label(std::string_view name) {
   std::string trimmed = trim(name);
   const std::string lower = to_lower(trimmed);
   for (const Expression& expression : expressions()) {
-    const auto& aliases = expression.aliases;
-    if (lower == expression.name ||
-        std::find(aliases.begin(), aliases.end(), lower) != aliases.end()) {
+    if (lower == expression.name || std::ranges::count(expression.spellings, lower) > 0)
       return expression.name;
-    }
   }
   return trimmed;
+}
+
+std::string canonical_label(std::string_view name) {
+  std::string spelled = spelled_label(name);
+  const std::string lower = to_lower(spelled);
+  for (const Expression& expression : expressions()) {
+    if (std::ranges::count(expression.synonyms, lower) > 0) return expression.name;
+  }
+  return spelled;
 }
 
 std::array<std::uint8_t, 3> label_colour(std::string_view label, std::size_t index) {

@@ -26,6 +26,10 @@ std::vector<std::string> label_preset_names();
 // known spelling of an expression comes back trimmed and otherwise as it is.
 std::string canonical_label(std::string_view name);
 
+// The same for spellings alone ("fear", "Fearful", "anger"); other words ("calm", "furious", "joy")
+// come back as they are.
+std::string spelled_label(std::string_view name);
+
 // sRGB colour of a label, the same in plots, overlay and web page; custom labels take colours from
 // a fixed palette by index.
 std::array<std::uint8_t, 3> label_colour(std::string_view label, std::size_t index);

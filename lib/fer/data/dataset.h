@@ -86,13 +86,14 @@ enum class TargetKind {
 
 // A head asked of the data. labels: a preset name, "auto" (the classes found) or a comma-separated
 // list. An entry "new=a+b" merges the source classes a and b and calls them new; source classes
-// that are not named are dropped. Names match by canonical_label, so "fear" of a file is "fearful"
-// here.
+// that are not named are dropped. Names match as class_names() has them, so "fear" of a file is
+// "fearful" here.
 struct HeadRequest {
   std::string name;  // empty: the preset's name, or "labels"
   std::string labels = "six";
   TargetKind targets = TargetKind::kLabel;
   bool partial = false;  // the data may lack classes of the list, as it may lack a preset's
+  LabelList list = {};   // instead of the text: labels whose names may hold commas
   bool operator==(const HeadRequest&) const = default;
 };
 // label, votes, majority, argmax
@@ -103,12 +104,18 @@ TargetKind target_kind_from_string(const std::string& name);
 struct LabelMap {
   LabelList labels;
   std::map<std::string, int>
-      index_of;  // canonical source label -> index in labels; absent: dropped
+      index_of;  // name of a source class -> index in labels; absent: dropped
 };
+// Of each class of a data set the name under which it is known: spellings of one expression are one
+// class. Another word for an expression ("joy") is that expression, too ("happy"), but where the
+// data has both, or two such words, they are classes of their own.
+LabelList class_names(const LabelList& vocabulary);
 // `found`: the source classes of the data; used by "auto" and to name the nearest on a mistake.
 // Throws kInput when a named source class does not exist in the data's vocabulary (but for
 // `partial`), twice-used or empty names.
 LabelMap make_label_map(const std::string& labels, const LabelList& found, bool partial = false);
+// The same for labels that are known, whatever stands in their names.
+LabelMap named_label_map(const LabelList& labels, const LabelList& found, bool partial = false);
 // DatasetOptions::classes parsed, in the same form and with the same errors.
 LabelMap make_class_map(const std::string& classes, const LabelList& found);
 
@@ -141,6 +148,7 @@ struct DroppedCount {
 struct DrawnSplit {
   double train_fraction = 0;
   std::uint64_t seed = 0;
+  std::string images;  // a fingerprint of the classes in their order: of how many images it is
   bool operator==(const DrawnSplit&) const = default;
 };
 

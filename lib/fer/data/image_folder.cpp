@@ -1,6 +1,7 @@
 #include "fer/data/image_folder.h"
 
 #include <algorithm>
+#include <set>
 
 #include "fer/core/error.h"
 #include "fer/data/image_files.h"
@@ -30,13 +31,22 @@ void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::in
   }
   for (const fs::path& folder : classes) {
     std::vector<fs::path> paths;
-    for (auto it = fs::recursive_directory_iterator(folder); it != fs::end(it); ++it) {
+    std::set<fs::path> seen = {fs::canonical(folder)};  // a link may lead back
+    constexpr auto kLinks = fs::directory_options::follow_directory_symlink;
+    for (auto it = fs::recursive_directory_iterator(folder, kLinks); it != fs::end(it); ++it) {
       const fs::directory_entry& entry = *it;
+      std::error_code broken;
+      const bool directory = entry.is_directory(broken);
       if (is_hidden(entry.path())) {
-        if (entry.is_directory()) it.disable_recursion_pending();  // editors' copies, thumbnails
+        if (directory) it.disable_recursion_pending();  // editors' copies, thumbnails
         continue;
       }
-      if (!entry.is_regular_file()) continue;
+      if (directory) {
+        if (!seen.insert(fs::canonical(entry.path())).second) it.disable_recursion_pending();
+        continue;
+      }
+      const bool leads_nowhere = entry.is_symlink(broken) && !entry.exists(broken);
+      if (!entry.is_regular_file(broken) && !leads_nowhere) continue;
       if (has_image_extension(entry.path())) {
         paths.push_back(entry.path());
       } else {

@@ -16,13 +16,18 @@ constexpr KindName kKinds[] = {{TargetKind::kLabel, "label"},
                                {TargetKind::kMajority, "majority"},
                                {TargetKind::kArgmax, "argmax"}};
 
-LabelList canonical(const LabelList& names) {
+LabelList without_repeats(const LabelList& names) {
   LabelList result;
   for (const std::string& name : names) {
-    const std::string label = canonical_label(name);
-    if (std::find(result.begin(), result.end(), label) == result.end()) result.push_back(label);
+    if (std::ranges::count(result, name) == 0) result.push_back(name);
   }
   return result;
+}
+
+// What `name` means among these.
+std::string class_of(const std::string& name, const LabelList& classes) {
+  const std::string spelled = spelled_label(name);
+  return std::ranges::count(classes, spelled) > 0 ? spelled : canonical_label(spelled);
 }
 
 LabelMap identity_map(const LabelList& labels) {
@@ -40,14 +45,16 @@ LabelMap parse_label_map(const std::string& option, const std::string& text,
   };
   for (const std::string& entry : split(text, ',')) {
     const std::size_t equals = entry.find('=');
-    const std::string target = canonical_label(entry.substr(0, equals));
+    const std::string target = class_of(entry.substr(0, equals), classes);
     const std::string sources = equals == std::string::npos ? entry : entry.substr(equals + 1);
     if (target.empty()) fail("a name is empty");
     if (std::find(map.labels.begin(), map.labels.end(), target) != map.labels.end()) {
       fail("'" + target + "' stands twice");
     }
-    for (const std::string& part : split(sources, '+')) {
-      const std::string source = canonical_label(part);
+    // A folder may be named a+b.
+    const bool whole = std::ranges::count(classes, class_of(sources, classes)) > 0;
+    for (const std::string& part : whole ? LabelList{sources} : split(sources, '+')) {
+      const std::string source = class_of(part, classes);
       if (source.empty()) fail("a name is empty");
       if (!partial && std::find(classes.begin(), classes.end(), source) == classes.end()) {
         std::vector<std::string> candidates = classes;
@@ -86,8 +93,20 @@ TargetKind target_kind_from_string(const std::string& name) {
   fail_input("targets '" + name + "': expected " + join(names, ", ") + did_you_mean(name, names));
 }
 
+LabelList class_names(const LabelList& vocabulary) {
+  LabelList spelled;
+  for (const std::string& name : vocabulary) spelled.push_back(spelled_label(name));
+  const LabelList words = without_repeats(spelled);
+  LabelList names;
+  for (const std::string& word : spelled) {
+    const std::string canonical = canonical_label(word);
+    names.push_back(std::ranges::count(words, canonical, canonical_label) > 1 ? word : canonical);
+  }
+  return names;
+}
+
 LabelMap make_label_map(const std::string& labels, const LabelList& found, bool partial) {
-  const LabelList classes = canonical(found);
+  const LabelList classes = without_repeats(class_names(found));
   const std::string text = trim(labels);
   if (text == "auto") return identity_map(classes);
   const auto preset = label_preset(text);
@@ -96,20 +115,40 @@ LabelMap make_label_map(const std::string& labels, const LabelList& found, bool 
     if (map.labels.size() < 2) fail_input("labels '" + text + "': at least two labels are needed");
     return map;
   }
+  LabelMap map = identity_map(*preset);
+  bool any = false;
+  for (const std::string& name : classes) {
+    const auto label = map.index_of.find(canonical_label(name));
+    if (label == map.index_of.end()) continue;
+    any = true;
+    map.index_of.emplace(name, label->second);
+  }
   // A preset's class may be absent, as contempt is from FER2013; all of them may not.
-  const bool any = std::any_of(classes.begin(), classes.end(), [&](const std::string& name) {
-    return std::find(preset->begin(), preset->end(), name) != preset->end();
-  });
   if (!any) {
     fail_input("labels '" + text + "': none of the data's classes (" + join(classes, ", ") +
                ") is among " + join(*preset, ", ") +
                "; use 'auto' to take the classes as they are");
   }
-  return identity_map(*preset);
+  return map;
+}
+
+LabelMap named_label_map(const LabelList& labels, const LabelList& found, bool partial) {
+  const LabelList classes = without_repeats(class_names(found));
+  LabelMap map = identity_map(labels);
+  for (const std::string& label : labels) {
+    const std::string name = class_of(label, classes);
+    if (std::ranges::count(classes, name) > 0) {
+      map.index_of.emplace(name, map.index_of.at(label));
+    } else if (!partial) {
+      fail_input("labels '" + join(labels, ",") + "': the data has no class '" + label +
+                 "' (it has " + join(classes, ", ") + ")" + did_you_mean(label, classes));
+    }
+  }
+  return map;
 }
 
 LabelMap make_class_map(const std::string& classes, const LabelList& found) {
-  return parse_label_map("classes", trim(classes), canonical(found), false);
+  return parse_label_map("classes", trim(classes), without_repeats(class_names(found)), false);
 }
 
 }  // namespace fer

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "fer/core/error.h"
+#include "fer/core/hash.h"
 #include "fer/core/random.h"
 #include "fer/core/text.h"
 #include "fer/data/csv.h"
@@ -106,12 +108,14 @@ FaceTable read_table(const DatasetOptions& options) {
 // Gives the classes the names that options.classes says.
 void rename_classes(FaceTable& table, const std::string& classes) {
   const LabelMap map = make_class_map(classes, table.vocabulary);
+  const LabelList known_as = class_names(table.vocabulary);
   LabelList names;
   std::vector<int> renumbered;
-  for (const std::string& source : table.vocabulary) {
-    const auto found = map.index_of.find(canonical_label(source));
-    const std::string& name =
-        found == map.index_of.end() ? source : map.labels[static_cast<std::size_t>(found->second)];
+  for (std::size_t c = 0; c < known_as.size(); ++c) {
+    const auto found = map.index_of.find(known_as[c]);
+    const std::string& name = found == map.index_of.end()
+                                  ? table.vocabulary[c]
+                                  : map.labels[static_cast<std::size_t>(found->second)];
     const auto known = std::find(names.begin(), names.end(), name);
     renumbered.push_back(static_cast<int>(known - names.begin()));
     if (known == names.end()) names.push_back(name);
@@ -134,9 +138,10 @@ Heads make_heads(const DatasetOptions& options, const FaceTable& table) {
       fail_input("targets '" + to_string(request.targets) +
                  "' need FER+ votes, which only a FER2013 csv has");
     }
-    heads.maps.push_back(make_label_map(
-        request.labels, needs_votes(request) ? *label_preset("ferplus") : table.vocabulary,
-        request.partial));
+    const LabelList found = needs_votes(request) ? *label_preset("ferplus") : table.vocabulary;
+    heads.maps.push_back(request.list.empty()
+                             ? make_label_map(request.labels, found, request.partial)
+                             : named_label_map(request.list, found, request.partial));
     std::string name = request.name;
     if (name.empty()) name = label_preset(trim(request.labels)) ? trim(request.labels) : "labels";
     if (!names.insert(name).second)
@@ -146,10 +151,10 @@ Heads make_heads(const DatasetOptions& options, const FaceTable& table) {
   return heads;
 }
 
-Target label_target(int label, const LabelMap& map, const LabelList& vocabulary) {
+// classes: the names of the data's.
+Target label_target(int label, const LabelMap& map, const LabelList& classes) {
   Target target;
-  const auto found =
-      map.index_of.find(canonical_label(vocabulary[static_cast<std::size_t>(label)]));
+  const auto found = map.index_of.find(classes[static_cast<std::size_t>(label)]);
   if (found != map.index_of.end()) {
     target.label = found->second;
     target.distribution.assign(map.labels.size(), 0.0f);
@@ -158,14 +163,11 @@ Target label_target(int label, const LabelMap& map, const LabelList& vocabulary)
   return target;
 }
 
-std::string dropped_reason(const HeadRequest& request, const FaceTable& table, std::size_t row) {
+std::string dropped_reason(const HeadRequest& request, const std::string& name) {
   switch (request.targets) {
-    case TargetKind::kLabel: {
-      const std::string label =
-          canonical_label(table.vocabulary[static_cast<std::size_t>(table.labels[row])]);
-      return "label " + label + " is not among " +
+    case TargetKind::kLabel:
+      return "label " + name + " is not among " +
              (label_preset(request.labels) ? "the preset " : "") + request.labels;
-    }
     case TargetKind::kVotes:
       return "FER+ votes lead to none of the labels";
     case TargetKind::kMajority:
@@ -176,12 +178,12 @@ std::string dropped_reason(const HeadRequest& request, const FaceTable& table, s
   return "";
 }
 
-// Cuts validation off data that has none of its own; false where that is not to be. By the classes
-// of the data itself, so that the same images validate whatever labels are made of them.
-bool draw_split(FaceTable& table, const DatasetOptions& options) {
-  if (options.train_fraction == 1) return false;
+// Cuts validation off data that has none of its own; nothing where that is not to be. By the
+// classes of the data itself, so that the same images validate whatever labels are made of them.
+std::optional<DrawnSplit> draw_split(FaceTable& table, const DatasetOptions& options) {
+  if (options.train_fraction == 1) return {};
   if (table.splits.empty()) table.splits.assign(table.images.size(), Split::kTrain);
-  if (std::ranges::count(table.splits, Split::kVal) > 0) return false;
+  if (std::ranges::count(table.splits, Split::kVal) > 0) return {};
   std::vector<std::string> classes;
   std::vector<std::size_t> rows;
   for (std::size_t row = 0; row < table.splits.size(); ++row) {
@@ -193,7 +195,10 @@ bool draw_split(FaceTable& table, const DatasetOptions& options) {
   const auto parts = stratified_split(classes, options.train_fraction, options.seed);
   for (const std::int64_t i : parts.second)
     table.splits[rows[static_cast<std::size_t>(i)]] = Split::kVal;
-  return !rows.empty();
+  if (rows.empty()) return {};
+  Fingerprint images;
+  for (const std::string& name : classes) images.add(name + "\n");
+  return DrawnSplit{options.train_fraction, options.seed, images.hex()};
 }
 
 // Both parts of a split that was drawn need each label.
@@ -234,7 +239,8 @@ std::vector<std::int64_t> first_of_each_class(const TableDataset& all,
 }
 
 // drawn: by draw_split().
-OpenedDataset assemble(FaceTable source, const DatasetOptions& options, bool drawn) {
+OpenedDataset assemble(FaceTable source, const DatasetOptions& options,
+                       const std::optional<DrawnSplit>& drawn) {
   Heads heads = make_heads(options, source);
   OpenedDataset opened;
   opened.description = source.description + ", " + with_thousands(source.size()) + " images";
@@ -243,6 +249,7 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options, bool dra
 
   const auto all = std::make_shared<TableDataset>(std::move(source), heads.labels);
   const FaceTable& table = all->table();
+  const LabelList classes = class_names(table.vocabulary);
   std::map<std::string, std::int64_t> dropped;
   for (std::size_t row = 0; row < table.images.size(); ++row) {
     std::vector<Target> targets;
@@ -251,12 +258,13 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options, bool dra
       targets.push_back(
           needs_votes(request)
               ? target_from_votes(table.votes[row], request.targets, opened.label_maps[h])
-              : label_target(table.labels[row], opened.label_maps[h], table.vocabulary));
+              : label_target(table.labels[row], opened.label_maps[h], classes));
     }
     if (std::any_of(targets.begin(), targets.end(), [](const Target& t) { return t.known(); })) {
       all->add(static_cast<std::int64_t>(row), std::move(targets));
     } else {
-      ++dropped[dropped_reason(options.heads[0], table, row)];
+      ++dropped[dropped_reason(options.heads[0],
+                               classes[static_cast<std::size_t>(table.labels[row])])];
     }
   }
   for (const auto& [reason, rows] : dropped) opened.dropped.push_back({reason, rows});
@@ -284,7 +292,7 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options, bool dra
   }
   auto& [train, val, test] = parts;
   if (drawn) {
-    opened.drawn_splits = {{options.train_fraction, options.seed}};
+    opened.drawn_splits = {*drawn};
     if (!options.heads[0].partial) check_no_lonely_label(*all, train, val, options.path);
   }
   if (options.per_class > 0) train = first_of_each_class(*all, train, options);
@@ -307,7 +315,10 @@ OpenedDataset open_dataset(const DatasetOptions& options) {
                       static_cast<long long>(options.per_class)));
   }
   FaceTable table = read_table(options);
-  const bool drawn = draw_split(table, options);
+  for (const std::string& name : table.vocabulary) {
+    if (!is_utf8(name)) fail_input(options.path + ": the class name '" + name + "' is no UTF-8");
+  }
+  const auto drawn = draw_split(table, options);
   if (!options.classes.empty()) rename_classes(table, options.classes);
   return assemble(std::move(table), options, drawn);
 }

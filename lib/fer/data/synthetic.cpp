@@ -261,23 +261,36 @@ FaceTable synthetic_table(const std::string& name, double train_fraction, std::u
           ? per_class + 1
           : std::min<std::int64_t>(per_class - 2,
                                    std::llround(train_fraction * static_cast<double>(per_class)));
+  // Faces of validation and test have numbers of their own, so that they never train, whatever the
+  // count and the fraction.
+  const std::int64_t test = std::max(train, (train + per_class) / 2);
+  constexpr std::int64_t kApart = std::int64_t{1} << 32;
+  std::vector<std::int64_t> numbers;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t index = i / classes;
     table.labels.push_back(static_cast<int>(i % classes));
-    table.splits.push_back(index < train                     ? Split::kTrain
-                           : index < (train + per_class) / 2 ? Split::kVal
-                                                             : Split::kTest);
+    table.splits.push_back(index < train  ? Split::kTrain
+                           : index < test ? Split::kVal
+                                          : Split::kTest);
+    numbers.push_back(index < train  ? index
+                      : index < test ? kApart + index - train
+                                     : 2 * kApart + index - test);
   }
   parallel_for(count, [&](std::int64_t i) {
     const auto label = static_cast<std::size_t>(i % classes);
-    table.images[static_cast<std::size_t>(i)] = synthetic_face(
-        table.vocabulary[label], seed, static_cast<std::uint64_t>(i / classes), preset);
+    table.images[static_cast<std::size_t>(i)] =
+        synthetic_face(table.vocabulary[label], seed,
+                       static_cast<std::uint64_t>(numbers[static_cast<std::size_t>(i)]), preset);
   });
   table.description =
       std::string("synthetic faces (") + (preset == SyntheticPreset::kHard ? "hard)" : "easy)");
-  table.origin = [vocabulary = table.vocabulary, classes](std::int64_t i) {
-    return "synthetic " + vocabulary[static_cast<std::size_t>(i % classes)] + " " +
-           std::to_string(i / classes);
+  table.origin = [vocabulary = table.vocabulary, numbers, classes](std::int64_t i) {
+    const std::int64_t number = numbers[static_cast<std::size_t>(i)];
+    return "synthetic " + vocabulary[static_cast<std::size_t>(i % classes)] +
+           (number < kApart       ? " "
+            : number < 2 * kApart ? " val "
+                                  : " test ") +
+           std::to_string(number % kApart);
   };
   return table;
 }

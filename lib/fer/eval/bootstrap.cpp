@@ -194,7 +194,9 @@ void widen_edges(const Metrics& metrics, double level, MetricIntervals& interval
     widen_edge(one.recall, one.support, level, least.recall, most.recall);
     if (one.f1 == 0 || one.f1 == 1) {
       least.f1 = harmonic_mean(least.precision, least.recall);
-      most.f1 = harmonic_mean(most.precision, most.recall);
+      // Of answers that were not given any share may be right.
+      const bool unknown = answers[c] == 0 && one.support > 0;
+      most.f1 = harmonic_mean(unknown ? 1 : most.precision, most.recall);
     }
   }
 }
