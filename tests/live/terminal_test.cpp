@@ -158,16 +158,69 @@ TEST_CASE("the view draws half blocks in true colour, the panel and the keys, an
                                  Catch::Contains(kBack));
 }
 
+TEST_CASE("a picture that may no longer be seen leaves the terminal, in kitty, too") {
+  for (const char* term : {"xterm-kitty", "xterm-256color"}) {
+    const Session session = on_terminal([term] {
+      ::setenv("TERM", term, 1);
+      const Recognizer recognizer = tone_recognizer();
+      Controls controls;
+      TerminalView view(recognizer, controls, {});
+      view.put(std::make_shared<LiveFrame>(frame_with_face()));
+      std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      controls.blur = true;  // while no frame comes
+      std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    });
+    INFO(term);
+    const std::string kitty = std::string(term) == "xterm-kitty" ? "\x1b_Ga=d,d=A,q=2\x1b\\" : "";
+    CHECK_THAT(session.output, Catch::Contains(kitty + "\x1b[2J\x1b[1;1H"));
+    CHECK(session.output.rfind("\x1b[2J") > session.output.find("#7 bright"));
+  }
+}
+
+TEST_CASE("that it is recorded is said first, and a name of the source obeys no terminal") {
+  const Session session = on_terminal(
+      [] {
+        const Recognizer recognizer = tone_recognizer();
+        Controls controls;
+        controls.recording = true;
+        ViewHooks hooks;
+        hooks.source = [] { return "a\x1b]0;mine\a" + std::string(200, 'x'); };
+        TerminalView view(recognizer, controls, hooks);
+        view.put(std::make_shared<LiveFrame>(frame_with_face()));
+        std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      },
+      "", 80);
+  CHECK_THAT(session.output, Catch::Contains("\x1b[1;31m [REC]\x1b[0m a?]0;mine?xxx") &&
+                                 Catch::Contains("...  -  being recorded"));
+  CHECK(session.output.find("\x1b]0;") == std::string::npos);
+}
+
+TEST_CASE("the panel is written in colours that the terminal has") {
+  const Recognizer recognizer = tone_recognizer();
+  const LiveFrame frame = frame_with_face();
+  const auto first = [&](TerminalColours colours) {
+    return terminal_panel(frame, recognizer, 34, 20, colours, false).at(0);
+  };
+  CHECK_THAT(first(TerminalColours::kDirect), Catch::StartsWith("\x1b[38;2;"));
+  CHECK_THAT(first(TerminalColours::k256), Catch::StartsWith("\x1b[38;5;"));
+  const std::string basic = first(TerminalColours::k16);
+  CHECK((basic.starts_with("\x1b[3") || basic.starts_with("\x1b[9")));
+  CHECK(basic.find(';') == std::string::npos);
+  CHECK_THAT(first(TerminalColours::kNone), Catch::StartsWith("#7 bright"));
+}
+
 TEST_CASE("the panel's bars are as long as the probabilities, and it keeps to its rows") {
   const Recognizer recognizer = tone_recognizer();
   const LiveFrame frame = frame_with_face();
-  const auto lines = terminal_panel(frame, recognizer, 34, 20, false, false);
+  const auto lines = terminal_panel(frame, recognizer, 34, 20, TerminalColours::kNone, false);
   REQUIRE(lines.size() == 5);
   CHECK(lines[0] == "#7 bright 75 %                    ");
   CHECK(lines[1] == " dark       ##..............  12 %");
   CHECK(lines[3] == " bright     ############....  75 %");
-  CHECK(terminal_panel(frame, recognizer, 34, 2, false, false).size() == 2);
-  CHECK(trim(terminal_panel(LiveFrame{}, recognizer, 34, 20, false, false).at(0)) == "no face");
+  CHECK(terminal_panel(frame, recognizer, 34, 2, TerminalColours::kNone, false).size() == 2);
+  CHECK(
+      trim(terminal_panel(LiveFrame{}, recognizer, 34, 20, TerminalColours::kNone, false).at(0)) ==
+      "no face");
 }
 
 TEST_CASE(
@@ -175,11 +228,13 @@ TEST_CASE(
   const Recognizer recognizer = tone_recognizer();
   const LiveFrame frame = frame_with_face();
   for (const bool unicode : {false, true}) {
-    CHECK(terminal_panel(frame, recognizer, 16, 20, false, unicode).at(3) == " bright     75 %");
-    CHECK(terminal_panel(frame, recognizer, 6, 20, false, unicode).at(3) == "  75 %");
+    CHECK(terminal_panel(frame, recognizer, 16, 20, TerminalColours::kNone, unicode).at(3) ==
+          " bright     75 %");
+    CHECK(terminal_panel(frame, recognizer, 6, 20, TerminalColours::kNone, unicode).at(3) ==
+          "  75 %");
     for (std::size_t columns = 0; columns < 18; ++columns) {
-      const auto lines =
-          terminal_panel(frame, recognizer, static_cast<int>(columns), 20, false, unicode);
+      const auto lines = terminal_panel(frame, recognizer, static_cast<int>(columns), 20,
+                                        TerminalColours::kNone, unicode);
       REQUIRE(lines.size() == 5);
       for (const std::string& line : lines) CHECK(line.size() == columns);
     }

@@ -43,6 +43,38 @@ TEST_CASE("in an address everything but letters, digits and -._~ is percent-enco
   CHECK(percent_encoded(token) == token);
 }
 
+TEST_CASE("an address of IPv6 is known however it is written") {
+  CHECK(host_names("::FFFF:127.0.0.1").contains("[::ffff:127.0.0.1]"));
+  CHECK(host_names("FD00:0:0::1").contains("[fd00::1]"));
+}
+
+TEST_CASE("a name with a port is that of a proxy before the server, with its own scheme") {
+  GuardOptions options;
+  options.token = kToken;
+  options.port = 8080;
+  options.hosts = host_names("127.0.0.1");
+  options.hosts.insert("localhost:9000");
+  options.hosts.insert("foo.local:443");
+  const Guard guard(options);
+  const auto status = [&](const char* host, const char* origin) {
+    RequestFacts facts = good();
+    facts.host = host;
+    facts.origin = origin;
+    return guard.check(facts).status;
+  };
+  CHECK(status("localhost:9000", "http://localhost:9000") == 200);
+  CHECK(status("localhost:9000", "https://localhost:9000") == 200);
+  CHECK(status("foo.local", "https://foo.local") == 200);
+  CHECK(status("foo.local", "https://bar.local") == 403);
+  CHECK(status("foo.local:8080", "") == 421);
+  CHECK(status("localhost:9001", "") == 421);
+  CHECK(status("127.0.0.1:8080", "https://127.0.0.1:8080") == 403);
+  RequestFacts facts = good();
+  facts.host = "elsewhere:9001";
+  CHECK(guard.check(facts).reason ==
+        "Host 'elsewhere:9001' is no name of this server; --host-name adds one");
+}
+
 TEST_CASE("the token lets in, nothing less does") {
   const Guard guard = make_guard();
   CHECK(guard.check(good()).status == 200);

@@ -323,12 +323,32 @@ TEST_CASE("slow and silent clients are cut off, and a good one goes on meanwhile
   CHECK(good_client_is_served(server));
 }
 
+TEST_CASE("clients who show no token keep no place from the one who does") {
+  TestServer server;
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (int i = 0; i < 12; ++i) {
+    crowd.push_back(std::make_unique<Client>(server.port));
+    CHECK(crowd.back()->exchange(get(server, "/healthz")).status == 200);
+  }
+  Client owner(server.port);
+  CHECK(owner.exchange(get(server, "/api/status", bearer(server))).status == 200);
+  crowd[0]->receive();
+  CHECK(crowd[0]->closed());
+  for (int i = 0; i < 12; ++i) {
+    crowd.push_back(std::make_unique<Client>(server.port));
+    CHECK(crowd.back()->exchange(get(server, "/healthz")).status == 200);
+  }
+  CHECK(owner.exchange(get(server, "/api/status", bearer(server))).status == 200);
+}
+
 TEST_CASE("more clients than allowed are turned away, and places become free again") {
   TestServer server;
   {
     std::vector<std::unique_ptr<Client>> crowd;
-    for (int i = 0; i < 12; ++i) crowd.push_back(std::make_unique<Client>(server.port));
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (int i = 0; i < 12; ++i) {
+      crowd.push_back(std::make_unique<Client>(server.port));
+      CHECK(crowd.back()->exchange(get(server, "/api/status", bearer(server))).status == 200);
+    }
     Client late(server.port);
     late.send(get(server, "/healthz"));
     CHECK(late.receive().empty());
@@ -550,6 +570,42 @@ TEST_CASE("the stream of pictures is motion JPEG") {
     data += viewer.receive(SIZE_MAX, 50);
   }
   CHECK_THAT(data, Catch::StartsWith("--frame\r\nContent-Type: image/jpeg\r\n"));
+}
+
+TEST_CASE("a frame that cannot be a JPEG is passed over, and the stream goes on") {
+  TestServer server;
+  Client viewer(server.port);
+  viewer.send(get(server, "/stream.mjpg", bearer(server)));
+  CHECK(viewer.reply().status == 200);
+  Client listener(server.port);
+  listener.send(get(server, "/api/events", bearer(server)));
+  CHECK(listener.reply().status == 200);
+  const auto put = [&](int width, int height) {
+    auto frame = std::make_shared<LiveFrame>();
+    frame->image = frame->overlay = Image(width, height, 3, 90);
+    server.server.put(frame);
+  };
+  std::string events;
+  for (int i = 0; i < 50 && events.find("66000") == std::string::npos; ++i) {
+    put(66'000, 4);
+    events += listener.receive(SIZE_MAX, 50);
+  }
+  CHECK_THAT(events, Catch::Contains("66000"));
+  CHECK(viewer.receive(1, 50).empty());
+  std::string data;
+  for (int i = 0; i < 50 && data.find("\xFF\xD8\xFF") == std::string::npos; ++i) {
+    put(64, 48);
+    data += viewer.receive(SIZE_MAX, 50);
+  }
+  CHECK_THAT(data, Catch::StartsWith("--frame\r\nContent-Type: image/jpeg\r\n"));
+}
+
+TEST_CASE("a server whose recognizer finds no faces is refused where it is made") {
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  SharedRecognizer recognizer(Recognizer(std::make_unique<ToneClassifier>(), options));
+  Controls controls;
+  CHECK_THROWS_AS(WebServer(recognizer, controls, TestServer::web_options()), Error);
 }
 
 TEST_CASE("a server without a camera says so instead of a stream, and goes on") {

@@ -142,6 +142,40 @@ try {
     await shoot(page, 'page-own');
   });
 
+  await test('a connection that was lost comes back, and a camera that was taken away is said', async () => {
+    await page.evaluate(() => socket.close());
+    await until(page, () => /trying again/.test(document.querySelector('#state').textContent));
+    assert.equal(await rows(page), 0);
+    await until(page, () => document.querySelectorAll('#rows tr').length === 1);
+    await page.evaluate(() => camera.getVideoTracks()[0].dispatchEvent(new Event('ended')));
+    await until(page, () => !document.querySelector('#hint').hidden && camera === null && socket === null);
+    assert.equal(await rows(page), 0);
+    await page.click('#tab-server');
+    await until(page, () => document.querySelectorAll('#rows tr').length === 1);
+  });
+
+  await test('a page that nobody sees holds no connection, and goes on where it is seen again', async () => {
+    const see = (hidden) => page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+    await see(true);
+    assert.equal(await page.evaluate(() => events === null && !document.querySelector('#server-view').src), true);
+    await see(false);
+    await until(page, () => document.querySelector('#server-view').naturalWidth === 400 && state.result !== null);
+  });
+
+  await test('a picture that stands still is asked for again', async () => {
+    const before = await page.evaluate(() => {
+      const view = document.querySelector('#server-view');
+      const shift = performance.now.bind(performance);
+      performance.now = () => shift() + 10000;  // as after a sleep
+      return view.src;
+    });
+    await until(page, (before) => document.querySelector('#server-view').src !== before, before);
+    await until(page, () => document.querySelector('#server-view').naturalWidth === 400);
+  });
+
   await test('a camera that is allowed late disturbs no other view, and none is left running', async () => {
     await page.evaluate(() => {
       const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);

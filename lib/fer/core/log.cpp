@@ -17,6 +17,8 @@ bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 namespace {
 
+std::atomic<LogLevel> least_level{LogLevel::kInfo};
+
 // What stands before a message: nothing but a cleared line for plain information.
 const char* prefix(LogLevel level) {
   switch (level) {
@@ -89,8 +91,6 @@ void write(LogLevel level, const std::string& message) { logger().log(to_spdlog(
 
 #else
 
-std::atomic<LogLevel> least_level{LogLevel::kInfo};
-
 void write(LogLevel level, const std::string& message) {
   if (level < least_level.load()) return;
   const bool colour = stderr_is_terminal() && std::getenv("NO_COLOR") == nullptr;
@@ -106,12 +106,13 @@ void write(LogLevel level, const std::string& message) {
 }  // namespace
 
 void set_log_level(LogLevel level) {
+  least_level = level;
 #if FER_HAVE_SPDLOG
   logger().set_level(to_spdlog(level));
-#else
-  least_level = level;
 #endif
 }
+
+LogLevel log_level() { return least_level; }
 
 void log_debug(const std::string& message) { write(LogLevel::kDebug, message); }
 void log_info(const std::string& message) { write(LogLevel::kInfo, message); }

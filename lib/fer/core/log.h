@@ -8,6 +8,7 @@ namespace fer {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 void set_log_level(LogLevel level);
+LogLevel log_level();
 
 void log_debug(const std::string& message);
 void log_info(const std::string& message);

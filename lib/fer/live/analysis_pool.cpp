@@ -1,6 +1,7 @@
 #include "fer/live/analysis_pool.h"
 
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "fer/core/error.h"
@@ -31,7 +32,18 @@ Analysis analyze(SharedRecognizer& recognizer, FaceDetector& detector,
 
 AnalysisPool::AnalysisPool(SharedRecognizer& recognizer, int threads) : recognizer_(recognizer) {
   if (threads <= 0) threads = hardware_threads();
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  // First, as they may throw: no thread waits yet.
+  std::vector<std::shared_ptr<FaceDetector>> detectors;
+  for (int i = 0; i < threads; ++i) detectors.push_back(recognizer_.recognizer().make_detector());
+  threads_.reserve(detectors.size());
+  for (const auto& detector : detectors) {
+    try {
+      threads_.emplace_back([this, detector] { work(*detector); });
+    } catch (const std::system_error&) {
+      if (threads_.empty()) fail_runtime("no thread can be started for clients' pictures");
+      break;  // those that started do the work
+    }
+  }
 }
 
 AnalysisPool::~AnalysisPool() {
@@ -40,7 +52,6 @@ AnalysisPool::~AnalysisPool() {
     stopping_ = true;
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
 }
 
 void AnalysisPool::submit(std::vector<std::uint8_t> bytes, const ImageLimits& limits,
@@ -53,8 +64,7 @@ void AnalysisPool::submit(std::vector<std::uint8_t> bytes, const ImageLimits& li
   changed_.notify_one();
 }
 
-void AnalysisPool::work() {
-  const auto detector = recognizer_.recognizer().make_detector();
+void AnalysisPool::work(FaceDetector& detector) {
   for (;;) {
     std::function<void(FaceDetector&)> job;
     {
@@ -64,7 +74,7 @@ void AnalysisPool::work() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    job(*detector);
+    job(detector);
   }
 }
 

@@ -25,7 +25,7 @@ struct Analysis {
 class AnalysisPool {
  public:
   // threads: 0 for hardware_threads(); each has a detector of its own. The recognizer must outlive
-  // the pool.
+  // the pool. Throws what make_detector() throws, and kRuntime when no thread can be started.
   AnalysisPool(SharedRecognizer& recognizer, int threads = 0);
   ~AnalysisPool();  // jobs that did not begin are thrown away
 
@@ -34,13 +34,13 @@ class AnalysisPool {
               std::function<void(Analysis)> done);
 
  private:
-  void work();
+  void work(FaceDetector& detector);
   SharedRecognizer& recognizer_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void(FaceDetector&)>> jobs_;
   bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  std::vector<std::jthread> threads_;  // last: they end first
 };
 
 }  // namespace fer

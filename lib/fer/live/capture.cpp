@@ -161,6 +161,9 @@ void Capture::run() {
       ++reconnections_;
       log_info(name() + " is back");
       continue;
+    } catch (const std::bad_alloc&) {
+      log_warning(name() + ": not enough memory for a frame, which is passed over");
+      continue;
     }
     if (frame) {
       any_ = true;

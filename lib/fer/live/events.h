@@ -15,7 +15,7 @@ nlohmann::ordered_json event_json(const LiveFrame& frame, const Recognizer& reco
 std::string event_line(const nlohmann::ordered_json& event);
 
 // To a file or standard output ("-"), each line flushed. A reader that went away ends the program
-// cleanly (controls.quit); a disk that is full throws kRuntime.
+// cleanly (controls.quit) where the program ignores SIGPIPE; a disk that is full throws kRuntime.
 class EventWriter : public Sink {
  public:
   // Throws kRuntime when the file cannot be written.

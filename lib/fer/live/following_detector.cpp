@@ -20,7 +20,9 @@ cv::Mat small_gray(const Image& image, double& scale) {
   scale = std::min(1.0, static_cast<double>(kLongerSide) / std::max(image.width, image.height));
   cv::Mat small, gray;
   // Nearest: all pictures are scaled alike, and it costs nothing.
-  cv::resize(as_mat(image), small, {}, scale, scale, cv::INTER_NEAREST);
+  const cv::Size size(std::max(1, static_cast<int>(std::lround(image.width * scale))),
+                      std::max(1, static_cast<int>(std::lround(image.height * scale))));
+  cv::resize(as_mat(image), small, size, 0, 0, cv::INTER_NEAREST);
   if (image.channels == 1) return small;
   cv::cvtColor(small, gray, cv::COLOR_RGB2GRAY);
   return gray;
@@ -67,7 +69,8 @@ class FollowingDetector : public FaceDetector {
     const cv::Rect whole(0, 0, gray.cols, gray.rows);
     size_ = gray.size();
     for (const Face& face : faces_) {
-      templates_.push_back(gray(scaled_box(face.box, scale_, 0) & whole).clone());
+      const cv::Rect box = scaled_box(face.box, scale_, 0), inside = box & whole;
+      templates_.push_back({gray(inside).clone(), inside.tl() - box.tl()});
     }
   }
 
@@ -80,8 +83,8 @@ class FollowingDetector : public FaceDetector {
     const cv::Rect whole(0, 0, gray.cols, gray.rows);
     for (std::size_t i = 0; i < faces_.size(); ++i) {
       Face& face = faces_[i];
-      const cv::Mat& wanted = templates_[i];
-      const cv::Rect inside = scaled_box(face.box, scale_, 0) & whole;
+      const cv::Mat& wanted = templates_[i].pixels;
+      const cv::Point corner = scaled_box(face.box, scale_, 0).tl();
       const cv::Rect around = scaled_box(face.box, scale_, 0.35) & whole;
       if (wanted.cols < 6 || wanted.rows < 6 || around.width < wanted.cols ||
           around.height < wanted.rows) {
@@ -93,7 +96,8 @@ class FollowingDetector : public FaceDetector {
       cv::Point at;
       cv::minMaxLoc(likeness, nullptr, &best, nullptr, &at);
       if (!(best >= kLikeEnough)) return false;
-      move(face, (around.x + at.x - inside.x) / scale_, (around.y + at.y - inside.y) / scale_);
+      const cv::Point moved = around.tl() + at - templates_[i].offset - corner;
+      move(face, moved.x / scale_, moved.y / scale_);
     }
     return true;
   }
@@ -111,7 +115,11 @@ class FollowingDetector : public FaceDetector {
   std::unique_ptr<FaceDetector> detector_;
   FollowOptions options_;
   std::vector<Face> faces_;
-  std::vector<cv::Mat> templates_;
+  struct Template {
+    cv::Mat pixels;    // what of the face was in the picture at the last look
+    cv::Point offset;  // of these from the corner of its box
+  };
+  std::vector<Template> templates_;
   cv::Size size_;
   double scale_ = 1;
   double look_time_ = 0;  // seconds, moving average

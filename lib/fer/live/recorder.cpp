@@ -19,6 +19,13 @@ struct Recorder::Writer {
   double begin = 0;          // time of the first frame
   std::int64_t reached = 0;  // frames since then, had none been left out
   std::int64_t written = 0;  // frames in the file
+  cv::Mat shown;             // the last picture: it lasts until the next one
+
+  void write(const cv::Mat& picture) {
+    video.write(picture);
+    ++reached;
+    ++written;
+  }
 };
 
 Recorder::Recorder(std::filesystem::path path, double fps, Controls& controls)
@@ -59,10 +66,9 @@ void Recorder::put(const LiveFramePtr& frame) {
   const auto due = std::llround((frame->time - writer_->begin) * fps_) + 1;
   // A source that was away for long does not fill the disk with its last picture.
   writer_->reached = std::max<std::int64_t>(writer_->reached, due - std::llround(5 * fps_));
-  for (; writer_->reached < due; ++writer_->reached) {
-    writer_->video.write(picture);
-    ++writer_->written;
-  }
+  while (writer_->reached < due - 1) writer_->write(writer_->shown);
+  if (writer_->reached < due) writer_->write(picture);
+  writer_->shown = picture;
 }
 
 // OpenCV says nothing of what it could not write: the file itself is asked.

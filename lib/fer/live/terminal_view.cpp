@@ -11,6 +11,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <thread>
+#include <utility>
 
 #include "fer/core/log.h"
 #include "fer/core/profile.h"
@@ -27,6 +28,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPanelColumns = 34;
+const std::string kNoKittyPictures = "\x1b_Ga=d,d=A,q=2\x1b\\";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -35,10 +37,39 @@ std::string environment(const char* name) {
 
 std::string at(int row, int column) { return format("\x1b[%d;%dH", row, column); }
 
-// `text` in so many columns, cut or filled up; ASCII.
-std::string fitted(std::string text, int columns) {
-  text.resize(static_cast<std::size_t>(std::max(0, columns)), ' ');
-  return text;
+// `text` in so many columns, cut or filled up, without what a terminal would obey.
+std::string fitted(const std::string& text, int columns) {
+  const auto width = static_cast<std::size_t>(std::max(0, columns));
+  return padded_text(cut_text(text, width), width);
+}
+
+int distance(const Colour& a, const Colour& b) {
+  int sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+// The sequence that writes in the nearest colour that the terminal has.
+std::string ink(const Colour& c, TerminalColours colours) {
+  if (colours == TerminalColours::kNone) return "";
+  if (colours == TerminalColours::kDirect) return format("\x1b[38;2;%d;%d;%dm", c[0], c[1], c[2]);
+  if (colours == TerminalColours::k256) {
+    // The cube of xterm: levels 0, 95, 135, 175, 215, 255.
+    const auto level = [](int value) {
+      return value < 48 ? 0 : value < 115 ? 1 : (value - 35) / 40;
+    };
+    return format("\x1b[38;5;%dm", 16 + 36 * level(c[0]) + 6 * level(c[1]) + level(c[2]));
+  }
+  int best = 1;
+  const auto basic = [](int index) {
+    const int on = index < 8 ? 170 : 255, off = index < 8 ? 0 : 85;
+    const auto part = [&](int bit) { return static_cast<std::uint8_t>(index & bit ? on : off); };
+    return Colour{part(1), part(2), part(4)};
+  };
+  for (int i = 1; i < 16; ++i) {
+    if (distance(c, basic(i)) < distance(c, basic(best))) best = i;
+  }
+  return format("\x1b[%dm", best < 8 ? 30 + best : 82 + best);
 }
 
 std::string bar(double value, int columns, bool unicode) {
@@ -88,24 +119,24 @@ Abilities abilities_of(ChafaTermInfo* terminal) {
 }  // namespace
 
 std::vector<std::string> terminal_panel(const LiveFrame& frame, const Recognizer& recognizer,
-                                        int columns, int rows, bool colour, bool unicode) {
+                                        int columns, int rows, TerminalColours colours,
+                                        bool unicode) {
   std::vector<std::string> lines;
   const LabelList& labels = recognizer.labels();
-  const auto ink = [&](const Colour& c) {
-    return colour ? format("\x1b[38;2;%d;%d;%dm", c[0], c[1], c[2]) : std::string();
-  };
+  const bool colour = colours != TerminalColours::kNone;
   const std::string plain = colour ? "\x1b[0m" : "";
   if (frame.faces.empty()) lines.push_back(fitted("no face", columns));
   for (const LiveFace& face : frame.faces) {
     const Annotation title = annotation(face.shown, recognizer.head(), labels, 0);
-    lines.push_back(ink(title.colour) + (colour ? "\x1b[1m" : "") +
+    lines.push_back(ink(title.colour, colours) + (colour ? "\x1b[1m" : "") +
                     fitted(format("#%d %s", face.id, title.title.c_str()), columns) + plain);
     for (std::size_t c = 0; c < labels.size() && !face.shown.label.empty(); ++c) {
       const double p = face.shown.probabilities.at(recognizer.head())[c];
       // Label, bar, percentage: where there is too little room the first two go.
       lines.push_back(fitted(" " + labels[c], std::min(12, columns - 6)) +
-                      ink(label_colour(labels[c], c)) + bar(p, std::max(0, columns - 18), unicode) +
-                      plain + fitted(format(" %3.0f %%", 100 * p), std::min(6, columns)));
+                      ink(label_colour(labels[c], c), colours) +
+                      bar(p, std::max(0, columns - 18), unicode) + plain +
+                      fitted(format(" %3.0f %%", 100 * p), std::min(6, columns)));
     }
     lines.push_back(fitted("", columns));
   }
@@ -123,14 +154,14 @@ struct TerminalView::Impl {
         info(chafa_term_db_detect(chafa_term_db_get_default(), environ)),
         can(abilities_of(info)),
         screen(can.cursor) {
-    if (stderr_is_terminal()) set_log_level(LogLevel::kOff);
+    if (stderr_is_terminal()) set_log_level(LogLevel::kOff);  // the picture is there
     thread = std::thread([this] { run(); });
   }
   ~Impl() {
     slot.close();
     thread.join();
     chafa_term_info_unref(info);
-    set_log_level(LogLevel::kInfo);
+    set_log_level(logged);
   }
 
   void run() {
@@ -193,13 +224,15 @@ struct TerminalView::Impl {
     const int panel_column = beside && picture ? picture_columns + 2 : 1;
     const int panel_row = beside || !picture ? 2 : picture_rows + 2;
 
-    out += at(1, 1) + fitted(heading(frame), size.columns);
+    // Nothing else takes a picture off the screen that may no longer be seen.
+    if (std::exchange(pictured, picture) && !picture) out += removal();
+    out += at(1, 1) + heading(frame, size.columns);
     if (picture) out += draw_picture(*frame, size, picture_columns, picture_rows);
     const int panel_rows = size.rows - panel_row;
     std::vector<std::string> lines;
     if (frame) {
       lines = terminal_panel(*frame, recognizer, std::min(panel_columns, size.columns), panel_rows,
-                             can.colour, can.unicode);
+                             text_colours(), can.unicode);
     }
     for (int i = 0; i < panel_rows; ++i) {
       out += at(panel_row + i, panel_column) + "\x1b[K";
@@ -225,14 +258,33 @@ struct TerminalView::Impl {
                                words.empty() ? "no face" : join(words, ", ").c_str()));
   }
 
-  std::string heading(const LiveFramePtr& frame) const {
+  std::string removal() const {
+    return (can.pixels == CHAFA_PIXEL_MODE_KITTY ? kNoKittyPictures : std::string()) + "\x1b[2J";
+  }
+
+  TerminalColours text_colours() const {
+    if (!can.colour) return TerminalColours::kNone;
+    return can.colours == CHAFA_CANVAS_MODE_TRUECOLOR     ? TerminalColours::kDirect
+           : can.colours == CHAFA_CANVAS_MODE_INDEXED_256 ? TerminalColours::k256
+                                                          : TerminalColours::k16;
+  }
+
+  // What is kept is said whatever else there is to say.
+  std::string heading(const LiveFramePtr& frame, int columns) const {
     std::string text = hooks.notice();
     if (text.empty() && Clock::now() < said_until) text = said;
     if (text.empty()) text = hooks.source();
     if (!frame) text += "  waiting for the first frame";
     if (controls.paused) text += "  paused";
-    text += "  -  facial expressions, not feelings; ";
-    return " " + text + (controls.recording ? "[REC] " : "") + what_is_stored(controls);
+    const std::string kept = "  -  " + what_is_stored(controls);
+    const std::string mark = controls.recording ? " [REC]" : "";
+    const int room = columns - static_cast<int>(text_width(mark + kept));
+    if (static_cast<int>(text_width(text)) + 1 > room)
+      text = cut_text(text, static_cast<std::size_t>(std::max(0, room - 4))) + "...";
+    const std::string red = can.colour && !mark.empty() ? "\x1b[1;31m" : "";
+    return red + mark + (red.empty() ? "" : "\x1b[0m") +
+           fitted(' ' + text + kept + "; facial expressions, not feelings",
+                  columns - static_cast<int>(text_width(mark)));
   }
 
   static std::string figures(const LiveFrame& frame) {
@@ -302,7 +354,7 @@ struct TerminalView::Impl {
 
     if (can.pixels == CHAFA_PIXEL_MODE_KITTY) {
       // The last picture goes, or the terminal would keep them all.
-      return "\x1b_Ga=d,d=A,q=2\x1b\\" + at(2, 1) + text;
+      return kNoKittyPictures + at(2, 1) + text;
     }
     if (!symbols) return at(2, 1) + text;
     std::string out;
@@ -314,10 +366,12 @@ struct TerminalView::Impl {
   const Recognizer& recognizer;
   Controls& controls;
   ViewHooks hooks;
+  const LogLevel logged = log_level();  // before the view
   ChafaTermInfo* info;
   Abilities can;
   TerminalScreen screen;
   TerminalScreen::Size drawn{0, 0, 0, 0};
+  bool pictured = false;  // a picture is on the screen
   Clock::time_point last_line{};
   std::string said;  // after a key, for two seconds
   Clock::time_point said_until{};

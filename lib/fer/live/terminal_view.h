@@ -22,9 +22,12 @@ class TerminalView : public Sink {
   std::unique_ptr<Impl> impl_;
 };
 
-// The panel: a line of text for each row, each `columns` wide, colours as escape sequences (none
-// where colour is false). Public for its test.
+enum class TerminalColours { kNone, k16, k256, kDirect };
+
+// The panel: a line of text for each row, each `columns` wide, colours as escape sequences that the
+// terminal has. Public for its test.
 std::vector<std::string> terminal_panel(const LiveFrame& frame, const Recognizer& recognizer,
-                                        int columns, int rows, bool colour, bool unicode);
+                                        int columns, int rows, TerminalColours colours,
+                                        bool unicode);
 
 }  // namespace fer

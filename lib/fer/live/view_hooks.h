@@ -6,10 +6,12 @@
 
 namespace fer {
 
+// Called in the view's own thread, so they may not throw; what is not set says nothing.
 struct ViewHooks {
-  std::function<std::string()> next_camera;  // goes on with another; what to tell the user
-  std::function<std::string()> source;       // "camera 0", "clip.mp4"
-  std::function<std::string()> notice;       // "" or what is wrong with the source
+  static std::string nothing() { return ""; }
+  std::function<std::string()> next_camera = nothing;  // goes on with another; what to tell
+  std::function<std::string()> source = nothing;       // "camera 0", "clip.mp4"
+  std::function<std::string()> notice = nothing;       // "" or what is wrong with the source
 };
 
 // The same keys everywhere.

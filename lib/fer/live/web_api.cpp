@@ -25,7 +25,7 @@ WebReply refusal(int status, const std::string& reason) {
   return {status, event_line({{"error", reason}}) + '\n'};
 }
 
-WebReply WebApi::answer(const WebCall& call, const WebCounts& counts, int viewers) {
+WebReply WebApi::answer(const WebCall& call, const WebCounts& counts) {
   if (call.method == "GET") {
     if (const WebFile* file = find_web_file(call.path)) {
       return {200, std::string(file->content), std::string(file->type)};
@@ -33,7 +33,7 @@ WebReply WebApi::answer(const WebCall& call, const WebCounts& counts, int viewer
     if (call.path == "/healthz") return {200, "ok\n", "text/plain; charset=utf-8"};
     if (call.path == "/metrics") {
       const auto pipeline = watched_.load().lock();
-      return {200, metrics_text(counts, viewers, recognizer_.counts(), pipeline.get()),
+      return {200, metrics_text(counts, recognizer_.counts(), pipeline.get()),
               "text/plain; version=0.0.4"};
     }
     if (call.path == "/api/status") return json_reply(status());

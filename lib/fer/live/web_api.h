@@ -44,7 +44,7 @@ class WebApi {
   void watch(std::weak_ptr<const Pipeline> pipeline) { watched_ = std::move(pipeline); }
 
   // Of one thread. Everything but /ws, the streams and /api/analyze, which take their time.
-  WebReply answer(const WebCall& call, const WebCounts& counts, int viewers);
+  WebReply answer(const WebCall& call, const WebCounts& counts);
   // To POST /api/analyze: the line that fer-predict writes.
   WebReply analyzed(const Analysis& analysis) const;
 

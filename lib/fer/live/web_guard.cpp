@@ -66,13 +66,23 @@ Guard::Verdict Guard::check(const RequestFacts& request, Clock::time_point now) 
   const int default_port = options_.scheme == "https" ? 443 : 80;
   int port = 0;
   const std::string host = split_host(request.host, default_port, port);
-  if (!options_.hosts.contains(host) || port != options_.port) {
-    return {421, "this server is not called that (Host)"};
+  const bool direct = options_.hosts.contains(host) && port == options_.port;
+  const auto before = [&](int its_port) {
+    return options_.hosts.contains(host + ':' + std::to_string(its_port));
+  };
+  const bool named = to_lower(std::string(request.host)) != host;  // the port
+  const bool forwarded = named ? before(port) : before(80) || before(443);
+  if (!direct && !forwarded) {
+    return {421, "Host '" + printable(std::string(request.host)) +
+                     "' is no name of this server; --host-name adds one"};
   }
-  if (!request.origin.empty() &&
-      to_lower(std::string(request.origin)) !=
-          options_.scheme + "://" + to_lower(std::string(request.host))) {
-    return {403, "requests of other sites are refused (Origin)"};
+  if (!request.origin.empty()) {
+    const std::string origin = to_lower(std::string(request.origin));
+    const auto ours = [&](const std::string& scheme) {
+      return origin == scheme + "://" + to_lower(std::string(request.host));
+    };
+    if (!(direct && ours(options_.scheme)) && !(forwarded && (ours("http") || ours("https"))))
+      return {403, "requests of other sites are refused (Origin)"};
   }
   if (request.open) return {};
   if (bearer(request.authorization)) return {};
@@ -127,8 +137,14 @@ bool is_loopback(std::string_view host) {
 }
 
 std::set<std::string> host_names(const std::string& host) {
+  // Of the many ways to write an address of IPv6, the one that browsers use.
   const auto written = [](const std::string& address) {
-    return address.find(':') == std::string::npos ? to_lower(address) : '[' + address + ']';
+    if (address.find(':') == std::string::npos) return to_lower(address);
+    in6_addr bytes{};
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const bool known = ::inet_pton(AF_INET6, address.c_str(), &bytes) == 1 &&
+                       ::inet_ntop(AF_INET6, &bytes, text.data(), text.size()) != nullptr;
+    return '[' + to_lower(known ? text.data() : address.c_str()) + ']';
   };
   std::set<std::string> names = {written(host)};
   if (is_loopback(host)) names.insert({"localhost", "127.0.0.1", "[::1]"});

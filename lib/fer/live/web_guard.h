@@ -18,7 +18,9 @@ struct GuardOptions {
   std::string token;
   std::string scheme = "http";  // or https
   int port = 0;
-  std::set<std::string> hosts;  // lower case, without port; IPv6 in brackets
+  // Lower case, IPv6 in brackets. Without a port they go with that of the server; with one they are
+  // addresses of a proxy or a tunnel before it, whose scheme is its own.
+  std::set<std::string> hosts;
 };
 
 struct RequestFacts {
@@ -34,7 +36,7 @@ class Guard {
 
   struct Verdict {
     int status = 200;  // else 401, 403 or 421
-    const char* reason = "";
+    std::string reason = {};
   };
   Verdict check(const RequestFacts& request, Clock::time_point now = Clock::now()) const;
   bool bearer(std::string_view authorization) const;  // "Bearer TOKEN", compared in constant time

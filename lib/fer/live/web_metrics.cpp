@@ -53,10 +53,10 @@ void add_camera(Exposition& out, const Pipeline& pipeline) {
   out.histogram("fer_latency_seconds", "From the capture of a frame to its overlay.", s.latency);
 }
 
-void add_web(Exposition& out, const WebCounts& web, int viewers) {
+void add_web(Exposition& out, const WebCounts& web) {
   out.metric("fer_web_clients", "gauge", "Connections.", web.clients);
   out.metric("fer_web_websockets", "gauge", "WebSockets among them.", web.websockets);
-  out.metric("fer_web_viewers", "gauge", "Readers of /stream.mjpg.", viewers);
+  out.metric("fer_web_viewers", "gauge", "Readers of /stream.mjpg.", web.viewers);
   out.head("fer_web_requests_total", "counter", "Answers by status.");
   for (const auto& [code, count] : web.answers) {
     out.value("fer_web_requests_total{code=\"" + std::to_string(code) + "\"}",
@@ -92,7 +92,7 @@ void add_process(Exposition& out) {
 
 }  // namespace
 
-std::string metrics_text(const WebCounts& web, int viewers, const SharedRecognizer::Counts& batches,
+std::string metrics_text(const WebCounts& web, const SharedRecognizer::Counts& batches,
                          const Pipeline* pipeline) {
   Exposition out;
   if (pipeline != nullptr) add_camera(out, *pipeline);
@@ -102,7 +102,7 @@ std::string metrics_text(const WebCounts& web, int viewers, const SharedRecogniz
              static_cast<double>(batches.faces));
   out.metric("fer_shared_batches_total", "counter", "Runs with faces of several clients.",
              static_cast<double>(batches.shared));
-  add_web(out, web, viewers);
+  add_web(out, web);
   add_process(out);
   return out.str();
 }

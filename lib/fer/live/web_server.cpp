@@ -1,9 +1,7 @@
 #include "fer/live/web_server.h"
 
-#include <poll.h>
-
 #include <array>
-#include <atomic>
+#include <list>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,13 +9,11 @@
 #include <utility>
 
 #include "fer/core/error.h"
-#include "fer/core/profile.h"
 #include "fer/core/text.h"
 #include "fer/live/analysis_pool.h"
-#include "fer/live/events.h"
-#include "fer/live/newest_slot.h"
 #include "fer/live/web_api.h"
 #include "fer/live/web_beast_impl.h"
+#include "fer/live/web_broadcast_impl.h"
 #include "fer/live/web_guard.h"
 #include "fer/live/web_page.h"
 #include "fer/live/web_visitor_impl.h"
@@ -28,26 +24,48 @@ using namespace web;
 
 namespace {
 
-// What a frame of the camera is for clients: encoded once, kept by those that still send it.
-struct News {
-  std::int64_t number = 0;
-  bool blurred = false;
-  std::shared_ptr<const std::string> jpeg, event;
+// By name: g++ 12 destroys what is made in a co_await's arguments twice.
+const Guard::Verdict kLargeHeader{431, "the header is too large"};
+const Guard::Verdict kLargeBody{413, "the body is too large"};
+
+// Connections that have not shown a token yet, the oldest first: when all places are taken they
+// give way, so that nobody without one keeps the owner out.
+class Strangers {
+ public:
+  using Sockets = std::list<beast::tcp_stream*>;
+
+  class Member {
+   public:
+    Member(Sockets& all, beast::tcp_stream& socket) : all_(&all) {
+      at_ = all.insert(all.end(), &socket);
+    }
+    Member(const Member&) = delete;
+    ~Member() { known(); }
+    void known() {
+      if (all_ != nullptr) std::exchange(all_, nullptr)->erase(at_);
+    }
+    bool stranger() const { return all_ != nullptr; }
+
+   private:
+    Sockets* all_;
+    Sockets::iterator at_;
+  };
+
+  Member join(beast::tcp_stream& socket) { return {all_, socket}; }
+  // False where there is none. Its coroutine ends when it is next looked after.
+  bool drop_oldest() {
+    if (all_.empty()) return false;
+    beast::tcp_stream* oldest = all_.front();
+    all_.splice(all_.end(), all_, all_.begin());  // the next one's turn
+    oldest->cancel();
+    error_code ignored;
+    oldest->socket().close(ignored);
+    return true;
+  }
+
+ private:
+  Sockets all_;
 };
-
-std::shared_ptr<const std::string> stream_part(const Image& picture) {
-  const Bytes jpeg = encode_image(picture, ImageFormat::kJpeg, 80);
-  std::string part =
-      format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", jpeg.size());
-  part.append(jpeg.begin(), jpeg.end());
-  return std::make_shared<const std::string>(part + "\r\n");
-}
-
-// Whether the other side has closed the connection, where nothing is written that would tell.
-bool hung_up(tcp::socket& socket) {
-  pollfd state{socket.native_handle(), POLLRDHUP, 0};
-  return ::poll(&state, 1, 0) > 0;
-}
 
 }  // namespace
 
@@ -64,7 +82,7 @@ struct WebServer::Impl {
   template <class Stream>
   net::awaitable<void> serve(Stream stream);
   template <class Stream>
-  net::awaitable<void> refuse(Stream& stream, Guard::Verdict verdict);
+  net::awaitable<void> refuse(Stream& stream, const Guard::Verdict& verdict);
   template <class Stream>
   net::awaitable<void> finish(Stream& stream);
 
@@ -80,45 +98,35 @@ struct WebServer::Impl {
   template <class Stream>
   net::awaitable<void> stream_news(Stream& stream, const Request& request, bool pictures);
 
-  // The camera's frames.
-  void encode();
-  void publish(News news);
-  net::awaitable<void> heartbeat();
-  std::shared_ptr<const std::string> picture_on_show() const;
-
   SharedRecognizer& recognizer;
-  const Controls& controls;
   WebOptions options;
   WebLimits limits;
   std::string token;
   std::unique_ptr<Guard> guard;
   std::unique_ptr<WebApi> api;
 
-  NewestSlot<LiveFramePtr> newest;
-  std::atomic<int> viewers{0};  // of /stream.mjpg
-
   // Of the server's own thread.
   WebCounts counts;
   std::map<std::string, RateLimit> wrong_tokens;  // by the sender's network
-  News news;
+  Strangers strangers;
 
   net::io_context io{1};
   ssl::context tls{ssl::context::tls_server};
   tcp::acceptor acceptor{io};
-  net::steady_timer bell{io, net::steady_timer::time_point::max()};  // rings when there is news
+  Broadcast broadcast;
 
   // The threads last: they end first.
   std::unique_ptr<AnalysisPool> pool;
-  std::thread encoder, thread;
+  std::thread thread;
 };
 
 WebServer::Impl::Impl(SharedRecognizer& shared, Controls& live_controls, const WebOptions& web,
                       const WebLimits& web_limits)
     : recognizer(shared),
-      controls(live_controls),
       options(web),
       limits(web_limits),
-      token(web.token_file.empty() ? random_token() : read_token(web.token_file)) {
+      token(web.token_file.empty() ? random_token() : read_token(web.token_file)),
+      broadcast(io, recognizer.recognizer(), live_controls, counts) {
   const bool with_tls = !options.tls_cert.empty() || !options.tls_key.empty();
   if (with_tls && (options.tls_cert.empty() || options.tls_key.empty())) {
     fail_input("--tls-cert and --tls-key belong together");
@@ -152,14 +160,12 @@ WebServer::Impl::Impl(SharedRecognizer& shared, Controls& live_controls, const W
 
   pool = std::make_unique<AnalysisPool>(recognizer);
   net::co_spawn(io, accept(), net::detached);
-  net::co_spawn(io, heartbeat(), net::detached);
-  encoder = std::thread([this] { encode(); });
+  broadcast.start();
   thread = std::thread([this] { io.run(); });
 }
 
 WebServer::Impl::~Impl() {
-  newest.close();
-  encoder.join();
+  broadcast.stop();
   io.stop();
   thread.join();
   pool.reset();
@@ -195,7 +201,8 @@ net::awaitable<void> WebServer::Impl::accept() {
       co_await pause.async_wait(net::redirect_error(net::use_awaitable, error));
       continue;
     }
-    if (counts.clients >= limits.clients) continue;  // the socket is closed
+    if (counts.clients >= limits.clients && !strangers.drop_oldest())
+      continue;  // the socket is closed
     socket.set_option(tcp::no_delay(true), error);
     socket.set_option(net::socket_base::keep_alive(true), error);  // tells whose network is gone
     if (options.tls_cert.empty()) {
@@ -221,7 +228,7 @@ net::awaitable<void> WebServer::Impl::serve_tls(tcp::socket socket, Counted<int>
 
 // The last answer on a connection.
 template <class Stream>
-net::awaitable<void> WebServer::Impl::refuse(Stream& stream, Guard::Verdict verdict) {
+net::awaitable<void> WebServer::Impl::refuse(Stream& stream, const Guard::Verdict& verdict) {
   ++counts.answers[verdict.status];
   Response reply = response({}, refusal(verdict.status, verdict.reason));
   reply.keep_alive(false);
@@ -278,6 +285,7 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
   auto& socket = beast::get_lowest_layer(stream);
   beast::flat_buffer buffer;
   RateLimit rate(limits.requests);
+  auto member = strangers.join(socket);
   bool first = true;
   for (;;) {
     error_code error;
@@ -287,7 +295,8 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     parser.body_limit(limits.body_bytes);
     if (!first) {
       // Idle between requests is allowed for longer than a header may take.
-      socket.expires_after(seconds(limits.idle_seconds));
+      socket.expires_after(
+          seconds(member.stranger() ? limits.header_seconds : limits.idle_seconds));
       if (buffer.size() == 0) {
         const std::size_t got = co_await stream.async_read_some(
             buffer.prepare(1024), net::redirect_error(net::use_awaitable, error));
@@ -301,9 +310,8 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
                                      net::redirect_error(net::use_awaitable, error));
     if (error == http::error::end_of_stream) break;
     if (error == http::error::header_limit || error == http::error::body_limit) {
-      co_await refuse(stream, error == http::error::header_limit
-                                  ? Guard::Verdict{431, "the header is too large"}
-                                  : Guard::Verdict{413, "the body is too large"});
+      const bool header_too_large = error == http::error::header_limit;
+      co_await refuse(stream, header_too_large ? kLargeHeader : kLargeBody);
     }
     if (error) break;
     const auto& header = parser.get();
@@ -326,12 +334,13 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
       co_await refuse(stream, verdict);
       break;
     }
+    if (!open) member.known();
 
     constexpr std::uint64_t kSmallBody = 4096;  // of settings
     const std::uint64_t most = get ? 0 : path == "/api/analyze" ? limits.body_bytes : kSmallBody;
     parser.body_limit(most);
     if (parser.content_length() && *parser.content_length() > most) {
-      co_await refuse(stream, {413, "the body is too large"});
+      co_await refuse(stream, kLargeBody);
       break;
     }
     socket.expires_after(seconds(limits.body_seconds));
@@ -342,7 +351,7 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     co_await http::async_read(stream, buffer, parser,
                               net::redirect_error(net::use_awaitable, error));
     if (error == http::error::body_limit) {
-      co_await refuse(stream, {413, "the body is too large"});
+      co_await refuse(stream, kLargeBody);
     }
     if (error) break;
     Request request = parser.release();
@@ -364,7 +373,7 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
       socket.expires_never();
       answered = co_await analyze(request);
     } else {
-      answered = api->answer(call(request, path), counts, viewers);
+      answered = api->answer(call(request, path), counts);
     }
     ++counts.answers[answered.status];
     Response reply = response(request, answered);
@@ -428,50 +437,9 @@ net::awaitable<WebReply> WebServer::Impl::analyze(const Request& request) {
   co_return api->analyzed(**analysis);
 }
 
-// ---- the camera --------------------------------------------------------------------------------
-
-void WebServer::Impl::encode() {
-  std::int64_t number = 0;
-  while (const auto frame = newest.take()) {
-    News fresh;
-    fresh.number = ++number;
-    fresh.blurred = (*frame)->blurred;
-    fresh.event = std::make_shared<const std::string>(
-        event_line(event_json(**frame, recognizer.recognizer())));
-    if (viewers > 0) {
-      const ProfileScope scope("encode");
-      fresh.jpeg = stream_part((*frame)->overlay);
-    }
-    net::post(io, [this, fresh = std::move(fresh)]() mutable { publish(std::move(fresh)); });
-  }
-}
-
-void WebServer::Impl::publish(News fresh) {
-  news = std::move(fresh);
-  bell.cancel();
-}
-
-// Rings once a second, so that a stream without news notices that its client is gone.
-net::awaitable<void> WebServer::Impl::heartbeat() {
-  net::steady_timer timer(io);
-  for (;;) {
-    timer.expires_after(std::chrono::seconds(1));
-    error_code error;
-    co_await timer.async_wait(net::redirect_error(net::use_awaitable, error));
-    bell.cancel();
-  }
-}
-
-// The newest picture; a gray one in place of one whose faces are to be blurred and are not.
-std::shared_ptr<const std::string> WebServer::Impl::picture_on_show() const {
-  static const auto gray = stream_part(Image(64, 48, 3, 90));
-  return news.jpeg && controls.blur && !news.blurred ? gray : news.jpeg;
-}
-
 template <class Stream>
 net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request& request,
                                                   bool pictures) {
-  auto& socket = beast::get_lowest_layer(stream);
   ++counts.answers[200];
   error_code error;
   http::response<http::empty_body> head(http::status::ok, 11);
@@ -484,35 +452,7 @@ net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request&
                                     net::redirect_error(net::use_awaitable, error));
   if (error || request.method() == http::verb::head) co_return;
 
-  std::optional<Counted<std::atomic<int>>> viewer;
-  if (pictures) viewer.emplace(viewers);
-  std::int64_t seen = 0;
-  std::shared_ptr<const std::string> shown;
-  auto written = Clock::now();
-  while (!error) {
-    // A client that takes longer than a frame finds the newest one afterwards, not a queue.
-    std::shared_ptr<const std::string> part;
-    const bool quiet = Clock::now() - written > std::chrono::seconds(5);
-    if (pictures && (picture_on_show() != shown || quiet)) {
-      part = shown = picture_on_show();
-    } else if (!pictures && news.number != seen) {
-      part = std::make_shared<const std::string>("data: " + *news.event + "\n\n");
-      seen = news.number;
-    } else if (!pictures && quiet) {
-      part = std::make_shared<const std::string>(": quiet\n\n");
-    }
-    if (!part) {
-      // No picture yet, of a camera that is lost or paused.
-      if (pictures && !news.jpeg && hung_up(socket.socket())) break;
-      co_await bell.async_wait(net::redirect_error(net::use_awaitable, error));
-      error = {};
-      continue;
-    }
-    socket.expires_after(seconds(limits.body_seconds));
-    co_await net::async_write(stream, net::buffer(*part),
-                              net::redirect_error(net::use_awaitable, error));
-    written = Clock::now();
-  }
+  co_await broadcast.send(stream, pictures, seconds(limits.body_seconds));
 }
 
 // ---- the sink ----------------------------------------------------------------------------------
@@ -539,6 +479,6 @@ void WebServer::watch(std::weak_ptr<const Pipeline> pipeline) {
   impl_->api->watch(std::move(pipeline));
 }
 
-void WebServer::put(const LiveFramePtr& frame) { impl_->newest.put(frame); }
+void WebServer::put(const LiveFramePtr& frame) { impl_->broadcast.put(frame); }
 
 }  // namespace fer

@@ -7,8 +7,11 @@ const colourOf = (label) => (state.labels.find((l) => l.name === label) || {colo
 
 // ---- the server --------------------------------------------------------------------------------
 
-async function call(path, options = {}) {
-  const reply = await fetch(path, {credentials: 'same-origin', ...options});
+async function call(path, options = {}, longest = 5000) {
+  const signal = AbortSignal.timeout(longest);
+  const reply = await fetch(path, {credentials: 'same-origin', signal, ...options}).catch((error) => {
+    throw error.name === 'TimeoutError' ? new Error('the server does not answer') : error;
+  });
   if (reply.status === 401) $('locked').open || $('locked').showModal();
   const body = await reply.json().catch(() => ({error: reply.statusText}));
   if (!reply.ok) throw new Error(body.error || reply.statusText);
@@ -37,6 +40,14 @@ async function openSession() {
 function say(text, bad = false) {
   if ($('state').textContent !== text) $('state').textContent = text;
   $('state').classList.toggle('bad', bad);
+  state.lost = null;
+}
+
+// Over what stands there, which comes back when the server does.
+function sayLost(text) {
+  const before = state.lost || {text: $('state').textContent, bad: $('state').classList.contains('bad')};
+  say(text, true);
+  state.lost = before;
 }
 
 // Apart from the state, which is read out when it changes.
@@ -49,21 +60,26 @@ async function refresh() {
   try {
     status = await call('/api/status');
   } catch (error) {
-    say(error instanceof TypeError ? 'the server is not there' : error.message, true);
+    sayLost(error instanceof TypeError ? 'the server is not there' : error.message);
     return;
   }
   $('locked').close();
-  if (!state.labels.length) {
+  if (state.lost) say(state.lost.text, state.lost.bad);
+  // Another server may have taken the place of the one that was there.
+  if (JSON.stringify(state.labels) !== JSON.stringify(status.labels)) {
     state.labels = status.labels;
-    for (const label of status.labels) {
+    state.points = [];
+    $('rows').replaceChildren();
+    $('legend').replaceChildren(...status.labels.map((label) => {
       const item = document.createElement('li');
-      item.append(Object.assign(document.createElement('b')), label.name);
+      item.append(document.createElement('b'), label.name);
       item.firstChild.style.background = label.colour;
-      $('legend').append(item);
-    }
-    $('about').textContent = `fer ${status.version} (${status.commit}), model ${status.architecture}, ` +
-        status.detector + (status.uncertain_below > 0 ? `; "uncertain" below ${Math.round(100 * status.uncertain_below)} %` : '');
+      return item;
+    }));
+    if (state.result) show(state.result);
   }
+  $('about').textContent = `fer ${status.version} (${status.commit}), model ${status.architecture}, ` +
+      status.detector + (status.uncertain_below > 0 ? `; "uncertain" below ${Math.round(100 * status.uncertain_below)} %` : '');
   state.settings = status.settings;
   for (const key of ['blur', 'figures', 'paused']) $('set-' + key).checked = status.settings[key];
   $('recording').hidden = !status.recording;
@@ -203,8 +219,7 @@ function drawTimeline() {
   const now = performance.now();
   const span = 60000;
   while (state.points.length && now - state.points[0].at > span) state.points.shift();
-  const last = state.points[state.points.length - 1];
-  const id = last ? last.id : 0;
+  const id = state.points.findLast((point) => point.id)?.id || 0;
   $('time-of').textContent = id ? `of face #${id}` : '';
   state.points.forEach((point, i) => {
     if (!point.p || point.id !== id) return;
@@ -223,13 +238,14 @@ function drawTimeline() {
 
 // ---- three places to look ----------------------------------------------------------------------
 
-let events = null, socket = null, camera = null, sentAt = 0;
+let events = null, socket = null, camera = null, sentAt = 0, retry = 0;
 let looks = 0;  // what began in an earlier look touches nothing of a later one
 
 function stopAll() {
   if (events) events.close();
   if (socket) socket.close();
   if (camera) camera.getTracks().forEach((track) => track.stop());
+  clearTimeout(retry);
   events = socket = camera = null;
   $('server-view').removeAttribute('src');
   $('own-view').srcObject = null;
@@ -272,9 +288,19 @@ async function lookAtServer(mine) {
     return;
   }
   events = new EventSource('/api/events');
-  // With the events the picture is asked for again: after a loss it would stand still.
-  events.onopen = () => { $('server-view').src = '/stream.mjpg?' + Date.now(); };
-  events.onmessage = (event) => show(JSON.parse(event.data));
+  // With the events the picture is asked for again: after a loss it would stand still. The server
+  // ends it where it cannot be sent for long; the events, which are small, go on.
+  let heard = 0;
+  const askForPicture = () => {
+    heard = performance.now();
+    $('server-view').src = '/stream.mjpg?' + Date.now();
+  };
+  events.onopen = askForPicture;
+  events.onmessage = (event) => {
+    if (performance.now() - heard > 5000) askForPicture();
+    heard = performance.now();
+    show(JSON.parse(event.data));
+  };
 }
 
 async function lookAtOwnCamera(mine) {
@@ -287,6 +313,15 @@ async function lookAtOwnCamera(mine) {
     const stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
     if (mine !== looks) return stream.getTracks().forEach((track) => track.stop());
     camera = stream;
+    for (const track of stream.getTracks()) {
+      track.onended = () => {
+        if (mine !== looks) return;
+        stopAll();
+        forget();
+        say('my camera is gone', true);
+        hint('The camera was taken away. Choose "My camera" again when it is back.');
+      };
+    }
     video.srcObject = stream;
     video.classList.toggle('mirror', $('set-mirror').checked);
     await video.play();
@@ -296,13 +331,30 @@ async function lookAtOwnCamera(mine) {
     hint('No camera: ' + error.message);
     return;
   }
-  if (mine !== looks) return;
+  if (mine === looks) sendCamera(mine, 1000);
+}
+
+// What was said of pictures that are no longer there.
+function forget() {
+  state.result = null;
+  state.faces = [];
+  showRows([]);
+  showSpeed('');
+  drawOverlay();
+}
+
+function sendCamera(mine, pause) {
   const to = socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
-  to.onopen = () => { say('my camera'); send(to); };
+  to.onopen = () => {
+    pause = 1000;
+    say('my camera');
+    send(to);
+  };
   to.onclose = () => {
-    if (mine !== looks) return;
-    say('the connection was closed', true);
-    showSpeed('');
+    if (mine !== looks || to !== socket) return;
+    forget();
+    say('the connection was closed; trying again', true);
+    retry = setTimeout(sendCamera, pause, mine, Math.min(2 * pause, 30000));
   };
   to.onmessage = (event) => {
     if (mine !== looks) return;
@@ -343,7 +395,7 @@ async function lookAtPicture(file) {
   const view = $('picture-view');
   say('looking …');
   try {
-    const result = await call('/api/analyze', {method: 'POST', body: file});
+    const result = await call('/api/analyze', {method: 'POST', body: file}, 60000);
     if (mine !== looks) return;
     URL.revokeObjectURL(view.src);
     view.src = URL.createObjectURL(file);
@@ -379,7 +431,10 @@ $('set-mirror').onchange = () => {
 };
 addEventListener('resize', drawOverlay);
 $('set-rate').oninput = () => { $('rate-value').textContent = $('set-rate').value; };
-$('file').onchange = () => lookAtPicture($('file').files[0]);
+$('file').onchange = () => {
+  lookAtPicture($('file').files[0]);
+  $('file').value = '';  // the same file again is another choice
+};
 for (const name of ['dragover', 'dragleave', 'drop']) {
   addEventListener(name, (event) => {
     event.preventDefault();
@@ -400,11 +455,22 @@ async function enter() {
 }
 
 // A locked page asks, too: another tab may have opened the session.
+let ticking = false;
 async function tick() {
+  if (ticking || document.hidden) return;
+  ticking = true;
   const locked = $('locked').open;
   await refresh();
+  ticking = false;
   if (locked && !$('locked').open) await look(state.mode);
 }
+
+// A page that nobody sees keeps none of the few connections that a browser has to a server.
+document.addEventListener('visibilitychange', () => {
+  if (state.mode !== 'server') return;
+  if (document.hidden) stopAll();
+  else look('server');
+});
 
 addEventListener('hashchange', () => { if (tokenOfAddress()) enter(); });
 enter();
