@@ -175,7 +175,9 @@ class PictureSaver {
                        annotations(prediction.faces, recognizer_.head(), recognizer_.labels()));
     }
     const ProfileScope scope("encode");
-    write_image(folder_ / names_.take(stem, ".jpg"), prediction.image);
+    // libjpeg takes no longer side.
+    const bool jpeg = std::max(prediction.image.width, prediction.image.height) <= 65'500;
+    write_image(folder_ / names_.take(stem, jpeg ? ".jpg" : ".png"), prediction.image);
   }
 
  private:

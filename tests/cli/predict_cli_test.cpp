@@ -203,6 +203,58 @@ TEST_CASE("fer-predict saves no annotated picture in the folder of an original")
   CHECK(slurp(scratch / "photos/x.jpg") == original);
 }
 
+TEST_CASE(
+    "a YuNet beside the program that does not run gives way to the cascade, one that is named does "
+    "not") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "x.png", gray(120));
+  std::filesystem::create_directories(scratch / "bin");
+  std::filesystem::create_directories(scratch / "share/fer/models");
+  std::filesystem::copy_file(kPredict, scratch / "bin/fer-predict");
+  const std::string yunet = "share/fer/models/face_detection_yunet_2022mar.onnx";
+  write_text(scratch / yunet, "not a net");
+  const std::string run = "env -u FER_YUNET bin/fer-predict -m m.safetensors x.png ";
+  const auto found = run_shell(run, scratch.path());
+  INFO(found.err);
+  CHECK(found.exit_code == 0);
+  CHECK_THAT(found.err, Catch::Contains(yunet) &&
+                            Catch::Contains("looked for by the weaker haarcascade_frontalface"));
+  for (const std::string& named :
+       {run + "--detector yunet", run + "--detector-model " + yunet,
+        "FER_YUNET=" + yunet + run.substr(std::string("env -u FER_YUNET").size())}) {
+    const auto refused = run_shell(named, scratch.path());
+    INFO(named << ": " << refused.err);
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, Catch::Contains(yunet));
+  }
+}
+
+TEST_CASE("fer-predict reads a picture from a pipe") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "x.png", gray(120));
+  const auto result =
+      run_shell("cat x.png | " + kPredict + " -m m.safetensors --crops /dev/stdin --format csv",
+                scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, Catch::Contains("/dev/stdin,"));
+}
+
+TEST_CASE("fer-predict saves a picture that is too long for JPEG as a PNG") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "long.png", Image(65'501, 8, 1, 120));
+  write_png(scratch / "short.png", gray(120));
+  const auto result = run_shell(
+      kPredict + " -m m.safetensors --crops long.png short.png --save out", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK(read_png(scratch / "out/long.png").width == 65'501);
+  CHECK(std::filesystem::exists(scratch / "out/short.jpg"));
+}
+
 TEST_CASE("fer-predict writes a timeline of each video, also where two have the same name") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");

@@ -219,3 +219,18 @@ TEST_CASE("a face of 400 pixels is cropped in well under a millisecond") {
 #endif
   }
 }
+
+TEST_CASE("an image whose pixels are not those of its size is refused with the numbers") {
+  Image image(4, 3, 3, 7);
+  CHECK_NOTHROW(check_image(image));
+  CHECK_NOTHROW(check_image(Image()));
+  image.pixels.resize(4 * 3 * 3 - 1);
+  CHECK_THROWS_WITH(check_image(image), Catch::Contains("4 x 3 pixels, 3 channels and 35 bytes"));
+  CHECK_THROWS_AS(resize(image, 2, 2), Error);
+  CHECK_THROWS_AS(crop(image, {0, 0, 2, 2}, 2, 2), Error);
+  image = Image(4, 3, 2);
+  CHECK_THROWS_WITH(check_image(image), Catch::Contains("2 channels"));
+  image.channels = 1;
+  image.width = -8;
+  CHECK_THROWS_AS(check_image(image), Error);
+}

@@ -137,6 +137,14 @@ TEST_CASE("an ONNX file holds labels and preprocessing") {
   CHECK_THAT(bytes, Catch::Contains("\"normalized_inside\":false"));
 }
 
+TEST_CASE("labels with a comma in them stand in an ONNX file as JSON") {
+  Checkpoint checkpoint = small_checkpoint();
+  checkpoint.spec.heads.at(0).labels.at(0) = "angry, cross";
+  const std::string head = checkpoint.spec.heads.at(0).name;
+  CHECK(holds_metadata(to_onnx(checkpoint), "labels." + head,
+                       nlohmann::json(checkpoint.spec.heads[0].labels).dump()));
+}
+
 TEST_CASE("what cannot be exported or is no ONNX is refused") {
   Checkpoint checkpoint = small_checkpoint();
   CHECK_THROWS_WITH(to_onnx(checkpoint, {8}), "opset 8: expected 9 to 17");

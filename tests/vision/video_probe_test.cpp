@@ -41,6 +41,18 @@ TEST_CASE("a container says how many bytes its file should have") {
   CHECK(declared(ftyp + "mda") == 16 + 8);
   CHECK(declared(ftyp + text({0, 0, 0, 3}) + "odd!") == 0);
 
+  // Notes of a camera behind a whole film are none of its boxes; a film in which something is
+  // missing is told as before.
+  const std::string moov = text({0, 0, 0, 8}) + "moov";
+  const std::string mdat = text({0, 0, 0, 10}) + "mdat12";
+  for (const std::string notes : {"", "abcd", "\n", "made by a camera, 2026"}) {
+    CHECK(declared(ftyp + moov + mdat + notes) == 34);
+    CHECK(declared(ftyp + mdat + moov + notes) == 34);
+  }
+  CHECK(declared(ftyp + moov + mdat + text({0, 0, 1, 0}) + "free") == 34 + 256);
+  CHECK(declared(ftyp + moov + text({0, 0, 1, 0}) + "mdat12") == 24 + 256);
+  CHECK(declared(ftyp + mdat + "moo") == 26 + 8);
+
   CHECK(declared("RIFF" + text({100, 1, 0, 0}) + "AVI LIST") == 8 + 356);
   CHECK(declared("RIFF" + text({0, 0, 0, 0}) + "AVI LIST") == 0);
   CHECK(declared("RIFF" + text({255, 255, 255, 255}) + "AVI LIST") == 0);

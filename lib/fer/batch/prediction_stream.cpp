@@ -36,6 +36,9 @@ bool is_address(const std::string& path) { return path.find("://") != std::strin
 
 bool is_video(const std::string& path) {
   if (is_address(path)) return true;
+  // What is read from a pipe is gone: it is taken for a picture.
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(path, none)) return false;
   std::array<char, 512> head{};
   std::ifstream file(path, std::ios::binary);
   file.read(head.data(), head.size());

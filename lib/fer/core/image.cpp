@@ -14,6 +14,20 @@ Image::Image(int image_width, int image_height, int image_channels, std::uint8_t
       channels(image_channels),
       pixels(static_cast<std::size_t>(image_width) * image_height * image_channels, value) {}
 
+void check_image(const Image& image) {
+  const bool known = image.channels == 1 || image.channels == 3 || image.channels == 4;
+  const bool sized = known && image.width >= 0 && image.height >= 0 &&
+                     image.pixels.size() == static_cast<std::size_t>(image.width) *
+                                                static_cast<std::size_t>(image.height) *
+                                                static_cast<std::size_t>(image.channels);
+  if (!sized) {
+    fail_input(
+        format("an image of %d x %d pixels, %d channels and %zu bytes: 1, 3 or 4 channels of "
+               "a byte without padding are an image",
+               image.width, image.height, image.channels, image.pixels.size()));
+  }
+}
+
 float intersection_over_union(const Box& a, const Box& b) {
   const float width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
   const float height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
@@ -189,6 +203,7 @@ Image rotated_crop(const Image& image, const Box& box, int width, int height, fl
 
 void check_sizes(const char* what, const Image& image, int width, int height) {
   if (image.empty()) fail_input(format("%s: the image is empty", what));
+  check_image(image);
   if (width < 1 || height < 1) fail_input(format("%s: %d x %d is no size", what, width, height));
 }
 

@@ -28,6 +28,10 @@ struct Image {
   bool operator==(const Image&) const = default;
 };
 
+// Throws kInput, with the numbers, where the pixels are not those of the size and channels: what
+// comes from elsewhere is checked once, before anything reads it.
+void check_image(const Image& image);
+
 // Axis-aligned, in pixels, origin top left, edges at x and x + width; may reach outside the image.
 struct Box {
   float x = 0;

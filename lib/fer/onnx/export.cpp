@@ -57,8 +57,11 @@ class Writer {
   }
 
   void add_metadata() {
-    for (const HeadSpec& head : spec_.heads)
-      describe("labels." + head.name, join(head.labels, ","));
+    for (const HeadSpec& head : spec_.heads) {
+      const std::string list = join(head.labels, ",");
+      const bool plain = split(list, ',') == head.labels;
+      describe("labels." + head.name, plain ? list : nlohmann::json(head.labels).dump());
+    }
     const nlohmann::json spec = to_json(spec_);
     nlohmann::json preprocessing = {{"normalized_inside", options_.normalize},
                                     {"softmax_inside", options_.softmax}};

@@ -1,6 +1,7 @@
 #include "fer/vision/face_detector.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
@@ -264,6 +265,7 @@ FaceDetectorOptions resolve_face_detector(const FaceDetectorOptions& options) {
   if (options.kind != "haar") {
     found.kind = "yunet";
     found.model = find_yunet();
+    found.found = options.kind == "auto" && file_from_environment("FER_YUNET").empty();
     if (!found.model.empty()) return found;
     if (options.kind == "yunet") {
       fail_input(std::string("YuNet's model ") + kYunetFile +
@@ -286,8 +288,21 @@ FaceDetectorOptions resolve_face_detector(const FaceDetectorOptions& options) {
 std::unique_ptr<FaceDetector> create_face_detector(const FaceDetectorOptions& options) {
   quiet_opencv();
   const FaceDetectorOptions found = resolve_face_detector(options);
-  if (found.kind == "yunet") return std::make_unique<YunetDetector>(found);
-  return std::make_unique<CascadeDetector>(found);
+  if (found.kind == "haar") return std::make_unique<CascadeDetector>(found);
+  try {
+    return std::make_unique<YunetDetector>(found);
+  } catch (const Error& error) {
+    FaceDetectorOptions haar = found;
+    haar.kind = "haar";
+    haar.model = find_cascade();
+    if (!found.found || haar.model.empty() || error.fault() != Fault::kInput) throw;
+    static std::atomic_flag said;  // by the first of several detectors
+    if (!said.test_and_set()) {
+      log_warning(std::string(error.what()) + "; faces are looked for by the weaker " +
+                  haar.model.filename().string());
+    }
+    return std::make_unique<CascadeDetector>(haar);
+  }
 }
 
 }  // namespace fer

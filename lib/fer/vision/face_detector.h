@@ -43,6 +43,7 @@ struct FaceDetectorOptions {
   // Pixels of the longer side of what YuNet sees; the cascade sees twice as many.
   int input_size = 320;
   float score_threshold = 0.8f;  // of YuNet: below it a box is no face
+  bool found = false;            // nobody named the model: where it does not run the cascade does
   MakeNetwork make_network;      // what runs YuNet's network; none: OpenCV does
 };
 
@@ -55,8 +56,9 @@ class FaceDetector {
 };
 
 // auto: YuNet when its file is given, named by the environment variable FER_YUNET or in a data
-// folder (core/data_file.h); else OpenCV's Haar cascade, with one line on the log. Throws kInput
-// naming what was looked for when nothing is there, or a named file is missing or no model.
+// folder (core/data_file.h), where it runs; else OpenCV's Haar cascade, with one line on the log.
+// Throws kInput naming what was looked for when nothing is there, or a named file is missing or no
+// model.
 std::unique_ptr<FaceDetector> create_face_detector(const FaceDetectorOptions& options = {});
 
 // The same options with kind and model as "auto" finds them, for one detector a thread without

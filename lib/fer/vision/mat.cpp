@@ -10,6 +10,7 @@
 namespace fer {
 
 cv::Mat as_mat(Image& image) {
+  check_image(image);
   return cv::Mat(image.height, image.width, CV_8UC(image.channels), image.pixels.data());
 }
 

@@ -11,7 +11,7 @@ class Mat;
 namespace fer {
 
 // A cv::Mat over the image's own bytes (R, G, B): no copy, valid as long as the image stands still.
-// That of a const image is for reading.
+// That of a const image is for reading. Throws as check_image() does.
 cv::Mat as_mat(Image& image);
 cv::Mat as_mat(const Image& image);
 

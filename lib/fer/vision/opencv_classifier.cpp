@@ -6,15 +6,29 @@
 #include <utility>
 
 #include "fer/core/error.h"
+#include "fer/core/parallel.h"
 #include "fer/core/text.h"
 #include "fer/vision/mat.h"
 
 namespace fer {
 namespace {
 
+// OpenCV's threads are the process's. They are as asked as long as this lives, and then again as
+// its user had them.
+class OpencvThreads {
+ public:
+  explicit OpencvThreads(int threads) : before_(cv::getNumThreads()) { cv::setNumThreads(threads); }
+  ~OpencvThreads() { cv::setNumThreads(before_); }
+  OpencvThreads(const OpencvThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 class OpencvClassifier : public Classifier {
  public:
-  OpencvClassifier(ModelSpec spec, const std::string& bytes) : spec_(std::move(spec)) {
+  OpencvClassifier(ModelSpec spec, const std::string& bytes, int threads)
+      : spec_(std::move(spec)), threads_(threads) {
     quiet_opencv();
     try {
       net_ = cv::dnn::readNetFromONNX(bytes.data(), bytes.size());
@@ -66,6 +80,7 @@ class OpencvClassifier : public Classifier {
 
  private:
   ModelSpec spec_;
+  OpencvThreads threads_;
   cv::dnn::Net net_;
   std::vector<std::string> heads_;
 };
@@ -74,8 +89,8 @@ class OpencvClassifier : public Classifier {
 
 std::unique_ptr<Classifier> make_opencv_classifier(ModelSpec spec, const std::string& bytes,
                                                    int threads) {
-  if (threads > 0) cv::setNumThreads(threads);
-  return std::make_unique<OpencvClassifier>(std::move(spec), bytes);
+  return std::make_unique<OpencvClassifier>(std::move(spec), bytes,
+                                            threads > 0 ? threads : hardware_threads());
 }
 
 }  // namespace fer

@@ -10,8 +10,8 @@
 namespace fer {
 
 // bytes: with normalised input and logits as outputs, one by the name of each head of the spec.
-// threads: OpenCV's, of the whole process; 0 leaves them as they are. Throws kInput when OpenCV
-// cannot read the file.
+// threads: OpenCV's, of the whole process, for as long as this lives; 0: hardware_threads(). Throws
+// kInput when OpenCV cannot read the file.
 std::unique_ptr<Classifier> make_opencv_classifier(ModelSpec spec, const std::string& bytes,
                                                    int threads = 0);
 

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -35,13 +36,28 @@ std::int64_t big_endian(Bytes bytes) {
   return static_cast<std::int64_t>(value & 0x7FFFFFFFFFFFFFFFull);
 }
 
-// Where the last box of ISO/IEC 14496-12 ends; 0 when one has a size that none can have.
+// Boxes that stand at the top of a file.
+bool is_top_box(std::string_view type) {
+  static const std::set<std::string_view> known = {
+      "ftyp", "styp", "moov", "moof", "mdat", "mfra", "free", "skip", "wide", "uuid", "udta",
+      "meta", "sidx", "ssix", "prft", "emsg", "pnot", "PICT", "pdin", "meco", "imda"};
+  return known.contains(type);
+}
+
+// Where the last box of ISO/IEC 14496-12 ends; 0 when one has a size that none can have. Cameras
+// put notes of their own behind the last one of a whole film.
 std::int64_t end_of_boxes(std::ifstream& file, std::int64_t size) {
   constexpr int kMostBoxes = 100'000;
   std::int64_t at = 0;
+  bool index = false, media = false;
   for (int box = 0; at < size && box < kMostBoxes; ++box) {
     const auto header = read_at(file, at, 16);
+    const std::string_view type(reinterpret_cast<const char*>(header.data()) + 4,
+                                header.size() < 8 ? 0 : 4);
+    if (index && media && !is_top_box(type)) return at;
     if (header.size() < 8) return at + 8;
+    index |= type == "moov";
+    media |= type == "mdat" || type == "moof";
     const Bytes bytes(header);
     std::int64_t length = big_endian(bytes.first(4));
     if (length == 0) return size;  // up to the end

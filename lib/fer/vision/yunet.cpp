@@ -265,25 +265,36 @@ class EngineYunet : public Yunet {
 
 std::unique_ptr<Yunet> open_yunet(const std::filesystem::path& model,
                                   const MakeNetwork& make_network) {
+  // Another kind of network fails here, not at the first photo.
   const cv::Mat nothing = cv::Mat::zeros(160, 160, CV_8UC1);
-  auto opencv = std::make_unique<OpencvYunet>(model);
+  std::string refused;
+  if (make_network) {
+    try {
+      auto ours = std::make_unique<EngineYunet>(read_weights(model), make_network);
+      ours->candidates(nothing, 1.0f);
+      return ours;
+    } catch (const Error& error) {
+      if (error.fault() != Fault::kInput) throw;
+      refused = error.what();
+    } catch (const cv::Exception& error) {
+      refused = trim(error.err);
+    }
+  }
+  // Which file OpenCV can run depends on its version: that of March 2022 up to 4.7, later ones from
+  // 4.8 on.
+  std::unique_ptr<Yunet> opencv;
   try {
-    // Another kind of network fails here, not at the first photo.
+    opencv = std::make_unique<OpencvYunet>(model);
     opencv->candidates(nothing, 1.0f);
   } catch (const cv::Exception& error) {
-    fail_input(model.string() + ": OpenCV cannot run this as YuNet: " + trim(error.err));
+    fail_input(model.string() + ": OpenCV " + CV_VERSION +
+               " cannot run this as YuNet: " + trim(error.err));
   }
-  if (!make_network) return opencv;
-  try {
-    auto ours = std::make_unique<EngineYunet>(read_weights(model), make_network);
-    ours->candidates(nothing, 1.0f);
-    return ours;
-  } catch (const Error& error) {
-    if (error.fault() != Fault::kInput) throw;
-    log_warning(model.string() + " is not YuNet's version of March 2022 in float (" + error.what() +
+  if (make_network) {
+    log_warning(model.string() + " is not YuNet's version of March 2022 in float (" + refused +
                 "): OpenCV runs it");
-    return opencv;
   }
+  return opencv;
 }
 
 }  // namespace fer
