@@ -115,7 +115,7 @@ LiveFlags parse(int argc, char** argv) {
   options.add("--token-file", "token_file", &flags.web.token_file,
               "holds a fixed token; default: a new one each start");
   options.add("--host-name", "host_name", &flags.web.names,
-              "further names under which browsers reach this server");
+              "further names under which browsers reach this server; with :PORT behind a proxy");
   options.group("Checks");
   options.add("--bench", "", &flags.bench, "measures rate and latency on the source, without view");
   options.add("--profile", "profile", &flags.profile,
