@@ -142,12 +142,20 @@ std::string show(const T& value) {
   }
 }
 
-// The value of a list in "--set key=a,b"; [a, b], as YAML has it and --print-config says it, too.
-Values listed(std::string_view text) {
-  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
-  Values values = split(std::string(text), ',');
-  for (std::string& value : values) value = trim(value);
-  return values;
+// The value of a list in "--set key=a,b", or as YAML has it and --print-config says it: [a, "b c"].
+Values listed(const std::string& text, [[maybe_unused]] const std::string& where) {
+#if FER_HAVE_YAML
+  if (text.starts_with('[')) {
+    try {
+      Config config;
+      flatten(YAML::Load(text), where, "--set", config);
+      return config[where];
+    } catch (const YAML::Exception&) {
+      fail_input("--set: " + where + ": '" + text + "' is no list");
+    }
+  }
+#endif
+  return split(text, ',');
 }
 
 // Of a list as it was given: "--set key=" empties it.
@@ -526,7 +534,7 @@ void Options::parse(int argc, char** argv) {
     const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
     const auto entry = impl_->find(key);
     const bool list = entry != impl_->entries.end() && entry->list;
-    assigned.values[key] = list ? listed(value) : Values{value};
+    assigned.values[key] = list ? listed(value, key) : Values{value};
   }
   layers.push_back(std::move(assigned));
   Layer flags{"command line", {}};

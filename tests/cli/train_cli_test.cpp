@@ -239,6 +239,8 @@ TEST_CASE(
                  Catch::Contains("  classes: \"\"\n"));
   CHECK_THAT(config("--set 'train.progressive=[28, 36]' --set train.teachers=[]"),
              Catch::Contains("  progressive: [28, 36]\n") && Catch::Contains("  teachers: []\n"));
+  CHECK_THAT(config("--set 'train.rates=[\"stage1=0.1\", stem=0]'"),
+             Catch::Contains("  rates: [\"stage1=0.1\", \"stem=0\"]\n"));
 }
 
 TEST_CASE("bad input is one clear line and exit code 2, and nothing is written") {

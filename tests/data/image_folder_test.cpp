@@ -266,6 +266,7 @@ TEST_CASE("links to folders of images are followed once, and a dead link is a br
     write_face(folder / path, 100);
   std::filesystem::create_directory_symlink(folder / "elsewhere", folder / "data/a/more");
   std::filesystem::create_directory_symlink(folder / "data/a", folder / "data/a/again");
+  std::filesystem::create_directory_symlink(folder / "data", folder / "data/a/all");
   DatasetOptions options = options_for(folder / "data", "auto");
   options.train_fraction = 1;
   CHECK(class_counts(*open_dataset(options).train) == std::vector<std::int64_t>{4, 2});

@@ -53,6 +53,10 @@ TEST_CASE("two words for one expression are classes of their own where the data 
   CHECK(some.labels == LabelList{"calm", "rest"});
   CHECK(some.index_of == std::map<std::string, int>{{"calm", 0}, {"neutral", 1}, {"tired", 1}});
   CHECK(make_class_map("serene=calm", {"calm", "neutral"}).index_of.size() == 1);
+  // Without the word itself all that stand for it are meant.
+  const LabelMap joyful = make_label_map("happy,sad", {"joy", "smile", "sad"});
+  CHECK(joyful.index_of == std::map<std::string, int>{{"joy", 0}, {"smile", 0}, {"sad", 1}});
+  CHECK(class_names({"Joy", "joy", "sad"}) == LabelList{"happy", "happy", "sad"});
   // A preset has one of them.
   const LabelMap six = make_label_map("six", {"calm", "neutral", "sad"});
   CHECK(six.index_of.at("calm") == six.index_of.at("neutral"));
@@ -66,6 +70,25 @@ TEST_CASE("labels that are known may have commas and equals signs in their names
   CHECK_THROWS_WITH(named_label_map({"a=b", "z"}, found),
                     Catch::Contains("the data has no class 'z'"));
   CHECK(named_label_map({"a=b", "z"}, found, true).index_of.at("a=b") == 0);
+}
+
+TEST_CASE("a model's labels find the words of other data, and those of the data that trained it") {
+  const LabelList six = *label_preset("six");
+  const LabelList trained = {"joy", "smile", "calm", "neutral", "sad", "fear", "anger", "surprise"};
+  CHECK(named_label_map(six, trained).index_of == [&] {
+    // As the preset took them together.
+    std::map<std::string, int> map;
+    const LabelList names = class_names(trained);
+    for (const auto& [name, label] : make_label_map("six", trained).index_of) {
+      if (std::ranges::count(names, name) > 0) map[name] = label;
+    }
+    return map;
+  }());
+  const LabelList both = {"calm", "neutral"};
+  CHECK(named_label_map(both, {"calm"}, true).index_of ==
+        std::map<std::string, int>{{"neutral", 0}});  // the class's name; its label is calm
+  CHECK(named_label_map(both, {"neutral", "calm"}).index_of ==
+        std::map<std::string, int>{{"neutral", 1}, {"calm", 0}});
 }
 
 TEST_CASE("a class whose name has a plus in it is that class where the data has it") {

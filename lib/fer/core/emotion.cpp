@@ -66,23 +66,23 @@ std::string spelled_label(std::string_view name) {
   for (const Expression& expression : expressions()) {
     if (lower == expression.name || std::ranges::count(expression.spellings, lower) > 0)
       return expression.name;
+    if (std::ranges::count(expression.synonyms, lower) > 0) return lower;
   }
   return trimmed;
 }
 
 std::string canonical_label(std::string_view name) {
   std::string spelled = spelled_label(name);
-  const std::string lower = to_lower(spelled);
   for (const Expression& expression : expressions()) {
-    if (std::ranges::count(expression.synonyms, lower) > 0) return expression.name;
+    if (std::ranges::count(expression.synonyms, spelled) > 0) return expression.name;
   }
   return spelled;
 }
 
 std::array<std::uint8_t, 3> label_colour(std::string_view label, std::size_t index) {
-  const std::string canonical = canonical_label(label);
+  const std::string spelled = spelled_label(label);
   for (const Expression& expression : expressions()) {
-    if (canonical == expression.name) return expression.colour;
+    if (spelled == expression.name) return expression.colour;
   }
   return expressions()[index % expressions().size()].colour;
 }

@@ -27,7 +27,7 @@ std::vector<std::string> label_preset_names();
 std::string canonical_label(std::string_view name);
 
 // The same for spellings alone ("fear", "Fearful", "anger"); other words ("calm", "furious", "joy")
-// come back as they are.
+// come back in lower case.
 std::string spelled_label(std::string_view name);
 
 // sRGB colour of a label, the same in plots, overlay and web page; custom labels take colours from

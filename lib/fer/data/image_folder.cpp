@@ -22,6 +22,11 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
   return found;
 }
 
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
 // Adds the pictures of <parent>/<class>/* and counts what is no picture by its name.
 void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::int64_t& others) {
   const std::vector<fs::path> classes = folders_in(parent);
@@ -31,7 +36,8 @@ void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::in
   }
   for (const fs::path& folder : classes) {
     std::vector<fs::path> paths;
-    std::set<fs::path> seen = {fs::canonical(folder)};  // a link may lead back
+    const fs::path root = fs::canonical(folder);
+    std::set<fs::path> seen;  // a link may lead back
     constexpr auto kLinks = fs::directory_options::follow_directory_symlink;
     for (auto it = fs::recursive_directory_iterator(folder, kLinks); it != fs::end(it); ++it) {
       const fs::directory_entry& entry = *it;
@@ -42,7 +48,8 @@ void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::in
         continue;
       }
       if (directory) {
-        if (!seen.insert(fs::canonical(entry.path())).second) it.disable_recursion_pending();
+        const fs::path target = fs::canonical(entry.path());
+        if (lies_in(root, target) || !seen.insert(target).second) it.disable_recursion_pending();
         continue;
       }
       const bool leads_nowhere = entry.is_symlink(broken) && !entry.exists(broken);

@@ -30,6 +30,16 @@ std::string class_of(const std::string& name, const LabelList& classes) {
   return std::ranges::count(classes, spelled) > 0 ? spelled : canonical_label(spelled);
 }
 
+// "happy" of data that has "joy" and "smile" instead is both.
+LabelList classes_meant(const std::string& source, const LabelList& classes) {
+  if (std::ranges::count(classes, source) > 0) return {source};
+  LabelList meant;
+  for (const std::string& name : classes) {
+    if (canonical_label(name) == source) meant.push_back(name);
+  }
+  return meant;
+}
+
 LabelMap identity_map(const LabelList& labels) {
   LabelMap map{labels, {}};
   for (std::size_t i = 0; i < labels.size(); ++i) map.index_of[labels[i]] = static_cast<int>(i);
@@ -56,7 +66,8 @@ LabelMap parse_label_map(const std::string& option, const std::string& text,
     for (const std::string& part : whole ? LabelList{sources} : split(sources, '+')) {
       const std::string source = class_of(part, classes);
       if (source.empty()) fail("a name is empty");
-      if (!partial && std::find(classes.begin(), classes.end(), source) == classes.end()) {
+      const LabelList meant = classes_meant(source, classes);
+      if (!partial && meant.empty()) {
         std::vector<std::string> candidates = classes;
         if (entry == text && option == "labels") {
           const auto presets = label_preset_names();
@@ -66,8 +77,9 @@ LabelMap parse_label_map(const std::string& option, const std::string& text,
         fail("the data has no class '" + source + "' (it has " + join(classes, ", ") + ")" +
              did_you_mean(source, candidates));
       }
-      if (!map.index_of.emplace(source, static_cast<int>(map.labels.size())).second) {
-        fail("class '" + source + "' is used twice");
+      for (const std::string& name : meant.empty() ? LabelList{source} : meant) {
+        if (!map.index_of.emplace(name, static_cast<int>(map.labels.size())).second)
+          fail("class '" + name + "' is used twice");
       }
     }
     map.labels.push_back(target);
@@ -133,16 +145,27 @@ LabelMap make_label_map(const std::string& labels, const LabelList& found, bool 
 }
 
 LabelMap named_label_map(const LabelList& labels, const LabelList& found, bool partial) {
-  const LabelList classes = without_repeats(class_names(found));
-  LabelMap map = identity_map(labels);
-  for (const std::string& label : labels) {
-    const std::string name = class_of(label, classes);
-    if (std::ranges::count(classes, name) > 0) {
-      map.index_of.emplace(name, map.index_of.at(label));
-    } else if (!partial) {
-      fail_input("labels '" + join(labels, ",") + "': the data has no class '" + label +
-                 "' (it has " + join(classes, ", ") + ")" + did_you_mean(label, classes));
+  LabelMap map{labels, {}};
+  const auto place = [&](const std::string& name) {
+    return static_cast<int>(std::ranges::find(labels, name) - labels.begin());
+  };
+  const LabelList names = class_names(found);
+  std::vector<bool> present(labels.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    // The data's own word before the expression that it stands for.
+    for (const std::string& name : {spelled_label(found[i]), canonical_label(found[i])}) {
+      const int label = place(name);
+      if (label == static_cast<int>(labels.size())) continue;
+      map.index_of.emplace(names[i], label);
+      present[static_cast<std::size_t>(label)] = true;
+      break;
     }
+  }
+  for (std::size_t i = 0; i < labels.size() && !partial; ++i) {
+    if (present[i]) continue;
+    const LabelList classes = without_repeats(names);
+    fail_input("labels '" + join(labels, ",") + "': the data has no class '" + labels[i] +
+               "' (it has " + join(classes, ", ") + ")" + did_you_mean(labels[i], classes));
   }
   return map;
 }

@@ -184,13 +184,13 @@ std::optional<DrawnSplit> draw_split(FaceTable& table, const DatasetOptions& opt
   if (options.train_fraction == 1) return {};
   if (table.splits.empty()) table.splits.assign(table.images.size(), Split::kTrain);
   if (std::ranges::count(table.splits, Split::kVal) > 0) return {};
+  const LabelList names = class_names(table.vocabulary);
   std::vector<std::string> classes;
   std::vector<std::size_t> rows;
   for (std::size_t row = 0; row < table.splits.size(); ++row) {
     if (table.splits[row] != Split::kTrain) continue;
     rows.push_back(row);
-    classes.push_back(
-        canonical_label(table.vocabulary[static_cast<std::size_t>(table.labels[row])]));
+    classes.push_back(names[static_cast<std::size_t>(table.labels[row])]);
   }
   const auto parts = stratified_split(classes, options.train_fraction, options.seed);
   for (const std::int64_t i : parts.second)

@@ -40,8 +40,8 @@ class Strangers {
       at_ = all.insert(all.end(), &socket);
     }
     Member(const Member&) = delete;
-    ~Member() { known(); }
-    void known() {
+    ~Member() { leave(); }
+    void leave() {
       if (all_ != nullptr) std::exchange(all_, nullptr)->erase(at_);
     }
     bool stranger() const { return all_ != nullptr; }
@@ -219,10 +219,12 @@ net::awaitable<void> WebServer::Impl::serve_plain(tcp::socket socket, Counted<in
 
 net::awaitable<void> WebServer::Impl::serve_tls(tcp::socket socket, Counted<int>) {
   beast::ssl_stream<beast::tcp_stream> stream(beast::tcp_stream(std::move(socket)), tls);
+  auto member = strangers.join(beast::get_lowest_layer(stream));
   beast::get_lowest_layer(stream).expires_after(seconds(limits.header_seconds));
   error_code error;
   co_await stream.async_handshake(ssl::stream_base::server,
                                   net::redirect_error(net::use_awaitable, error));
+  member.leave();  // and serve() joins again
   if (!error) co_await serve(std::move(stream));
 }
 
@@ -334,7 +336,7 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
       co_await refuse(stream, verdict);
       break;
     }
-    if (!open) member.known();
+    if (!open) member.leave();
 
     constexpr std::uint64_t kSmallBody = 4096;  // of settings
     const std::uint64_t most = get ? 0 : path == "/api/analyze" ? limits.body_bytes : kSmallBody;

@@ -13,8 +13,8 @@ async function call(path, options = {}, longest = 5000) {
     throw error.name === 'TimeoutError' ? new Error('the server does not answer') : error;
   });
   if (reply.status === 401) $('locked').open || $('locked').showModal();
-  const body = await reply.json().catch(() => ({error: reply.statusText}));
-  if (!reply.ok) throw new Error(body.error || reply.statusText);
+  const body = await reply.json().catch(() => null);
+  if (!reply.ok || body === null) throw new Error(body?.error || reply.statusText || 'no answer of fer-live');
   return body;
 }
 
@@ -282,7 +282,7 @@ async function look(mode) {
 
 async function lookAtServer(mine) {
   await refresh();
-  if (mine !== looks || $('locked').open) return;
+  if (mine !== looks || document.hidden || $('locked').open) return;
   if (!state.camera) {
     hint('This server has no camera of its own. Use yours, or drop a picture.');
     return;
@@ -460,8 +460,7 @@ async function tick() {
   if (ticking || document.hidden) return;
   ticking = true;
   const locked = $('locked').open;
-  await refresh();
-  ticking = false;
+  await refresh().finally(() => { ticking = false; });
   if (locked && !$('locked').open) await look(state.mode);
 }
 
