@@ -14,17 +14,31 @@ using namespace fer;
 using namespace fer::test;
 using Catch::Contains;
 
+namespace {
+
+ArchitectureOptions two_stages(std::vector<int> channels, bool gated) {
+  ArchitectureOptions options;
+  options.input_size = 24;
+  options.stages = std::move(channels);
+  options.blocks = {1, 2};
+  options.squeeze_excitation = gated;
+  options.heads = {{"a", 3}, {"b", 2}};
+  return options;
+}
+
+Checkpoint net_of(const ArchitectureOptions& options) {
+  Checkpoint net;
+  net.graph = make_architecture(options);
+  net.weights = random_weights(net.graph, 1);
+  return net;
+}
+
+}  // namespace
+
 TEST_CASE("a deeper net answers as the one before, and is the net that its blocks make") {
   for (const bool gated : {false, true}) {
-    ArchitectureOptions options;
-    options.input_size = 24;
-    options.stages = {4, 8};
-    options.blocks = {1, 2};
-    options.squeeze_excitation = gated;
-    options.heads = {{"a", 3}, {"b", 2}};
-    Checkpoint old;
-    old.graph = make_architecture(options);
-    old.weights = random_weights(old.graph, 1);
+    ArchitectureOptions options = two_stages({4, 8}, gated);
+    const Checkpoint old = net_of(options);
 
     const Checkpoint deeper = deepen(deepen(old, 1), 2);
     options.blocks = {2, 3};
@@ -54,15 +68,8 @@ TEST_CASE("a deeper net answers as the one before, and is the net that its block
 TEST_CASE("a wider net answers as the one before, and its copies do not learn alike") {
   for (const bool gated : {false, true}) {
     INFO("gated: " << gated);
-    ArchitectureOptions options;
-    options.input_size = 24;
-    options.stages = {8, 16};
-    options.blocks = {1, 2};
-    options.squeeze_excitation = gated;
-    options.heads = {{"a", 3}, {"b", 2}};
-    Checkpoint old;
-    old.graph = make_architecture(options);
-    old.weights = random_weights(old.graph, 1);
+    ArchitectureOptions options = two_stages({8, 16}, gated);
+    const Checkpoint old = net_of(options);
 
     const Checkpoint wide = widen(old, {12, 40}, 5);
     options.stages = {12, 40};
