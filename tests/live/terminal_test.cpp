@@ -166,9 +166,9 @@ TEST_CASE("a picture that may no longer be seen leaves the terminal, in kitty, t
       Controls controls;
       TerminalView view(recognizer, controls, {});
       view.put(std::make_shared<LiveFrame>(frame_with_face()));
-      std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1200));
       controls.blur = true;  // while no frame comes
-      std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1200));
     });
     INFO(term);
     const std::string kitty = std::string(term) == "xterm-kitty" ? "\x1b_Ga=d,d=A,q=2\x1b\\" : "";
@@ -187,7 +187,7 @@ TEST_CASE("that it is recorded is said first, and a name of the source obeys no 
         hooks.source = [] { return "a\x1b]0;mine\a" + std::string(200, 'x'); };
         TerminalView view(recognizer, controls, hooks);
         view.put(std::make_shared<LiveFrame>(frame_with_face()));
-        std::this_thread::sleep_for(std::chrono::milliseconds(400));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1200));
       },
       "", 80);
   CHECK_THAT(session.output, Catch::Contains("\x1b[1;31m [REC]\x1b[0m a?]0;mine?xxx") &&
