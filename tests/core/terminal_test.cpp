@@ -95,6 +95,27 @@ TEST_CASE("log lines are plain in a file, one a message, with the level of what 
         }) == "debug: seen\n");
 }
 
+TEST_CASE("a program's own log takes the messages instead of stderr until it gives them back") {
+  std::vector<std::pair<LogLevel, std::string>> seen;
+  const auto as_text = [&seen] {
+    std::string text;
+    for (const auto& [level, message] : seen) {
+      text += std::to_string(static_cast<int>(level)) + message + "\n";
+    }
+    return text;
+  };
+  CHECK(stderr_of([&] {
+          set_log_sink([&](LogLevel level, const std::string& message) {
+            seen.emplace_back(level, message);
+          });
+          log_one_of_each();
+          set_log_level(LogLevel::kError);
+          log_one_of_each();
+          set_log_sink({});
+          log_error(as_text());
+        }) == "error: 1loaded {} 100%s\n2odd\n3bad\n3bad\n\n");
+}
+
 TEST_CASE("on a terminal the levels are coloured unless NO_COLOR is set") {
   const auto coloured = [](bool no_color) {
     return on_terminal(80, [=] {

@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <utility>
 #if FER_HAVE_SPDLOG
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -87,12 +90,13 @@ spdlog::logger& logger() {
   return instance;
 }
 
-void write(LogLevel level, const std::string& message) { logger().log(to_spdlog(level), message); }
+void write_stderr(LogLevel level, const std::string& message) {
+  logger().log(to_spdlog(level), message);
+}
 
 #else
 
-void write(LogLevel level, const std::string& message) {
-  if (level < least_level.load()) return;
+void write_stderr(LogLevel level, const std::string& message) {
   const bool colour = stderr_is_terminal() && std::getenv("NO_COLOR") == nullptr;
   const char* start = !colour || level == LogLevel::kInfo ? ""
                       : level == LogLevel::kError         ? "\x1b[1;31m"
@@ -102,6 +106,30 @@ void write(LogLevel level, const std::string& message) {
 }
 
 #endif
+
+struct SinkSlot {
+  std::mutex mutex;
+  std::shared_ptr<const LogSink> sink;  // null: stderr
+};
+
+SinkSlot& sink_slot() {
+  static auto* slot = new SinkSlot;  // never destroyed, as the logger
+  return *slot;
+}
+
+void write(LogLevel level, const std::string& message) {
+  if (level < least_level.load()) return;
+  std::shared_ptr<const LogSink> sink;
+  {
+    const std::scoped_lock lock(sink_slot().mutex);
+    sink = sink_slot().sink;
+  }
+  if (sink) {
+    (*sink)(level, message);
+  } else {
+    write_stderr(level, message);
+  }
+}
 
 }  // namespace
 
@@ -113,6 +141,12 @@ void set_log_level(LogLevel level) {
 }
 
 LogLevel log_level() { return least_level; }
+
+void set_log_sink(LogSink sink) {
+  auto next = sink ? std::make_shared<const LogSink>(std::move(sink)) : nullptr;
+  const std::scoped_lock lock(sink_slot().mutex);
+  sink_slot().sink.swap(next);
+}
 
 void log_debug(const std::string& message) { write(LogLevel::kDebug, message); }
 void log_info(const std::string& message) { write(LogLevel::kInfo, message); }

@@ -1,7 +1,6 @@
 #include "fer/live/web_server.h"
 
 #include <array>
-#include <list>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,7 +14,9 @@
 #include "fer/live/web_beast_impl.h"
 #include "fer/live/web_broadcast_impl.h"
 #include "fer/live/web_guard.h"
+#include "fer/live/web_message_impl.h"
 #include "fer/live/web_page.h"
+#include "fer/live/web_strangers_impl.h"
 #include "fer/live/web_visitor_impl.h"
 
 namespace fer {
@@ -27,45 +28,6 @@ namespace {
 // By name: g++ 12 destroys what is made in a co_await's arguments twice.
 const Guard::Verdict kLargeHeader{431, "the header is too large"};
 const Guard::Verdict kLargeBody{413, "the body is too large"};
-
-// Connections that have not shown a token yet, the oldest first: when all places are taken they
-// give way, so that nobody without one keeps the owner out.
-class Strangers {
- public:
-  using Sockets = std::list<beast::tcp_stream*>;
-
-  class Member {
-   public:
-    Member(Sockets& all, beast::tcp_stream& socket) : all_(&all) {
-      at_ = all.insert(all.end(), &socket);
-    }
-    Member(const Member&) = delete;
-    ~Member() { leave(); }
-    void leave() {
-      if (all_ != nullptr) std::exchange(all_, nullptr)->erase(at_);
-    }
-    bool stranger() const { return all_ != nullptr; }
-
-   private:
-    Sockets* all_;
-    Sockets::iterator at_;
-  };
-
-  Member join(beast::tcp_stream& socket) { return {all_, socket}; }
-  // False where there is none. Its coroutine ends when it is next looked after.
-  bool drop_oldest() {
-    if (all_.empty()) return false;
-    beast::tcp_stream* oldest = all_.front();
-    all_.splice(all_.end(), all_, all_.begin());  // the next one's turn
-    oldest->cancel();
-    error_code ignored;
-    oldest->socket().close(ignored);
-    return true;
-  }
-
- private:
-  Sockets all_;
-};
 
 }  // namespace
 
@@ -87,12 +49,8 @@ struct WebServer::Impl {
   net::awaitable<void> finish(Stream& stream);
 
   // Requests.
-  RequestFacts facts(const http::request_header<>& header, bool open) const;
   RateLimit& guesses_of(tcp::socket& socket);
-  WebCall call(const Request& request, const std::string& path) const;
-  Response response(const Request& request, const WebReply& reply) const;
   net::awaitable<WebReply> analyze(const Request& request);
-  void set_common_fields(http::fields& fields) const;
 
   // Streams.
   template <class Stream>
@@ -232,7 +190,7 @@ net::awaitable<void> WebServer::Impl::serve_tls(tcp::socket socket, Counted<int>
 template <class Stream>
 net::awaitable<void> WebServer::Impl::refuse(Stream& stream, const Guard::Verdict& verdict) {
   ++counts.answers[verdict.status];
-  Response reply = response({}, refusal(verdict.status, verdict.reason));
+  Response reply = web_response({}, refusal(verdict.status, verdict.reason));
   reply.keep_alive(false);
   error_code error;
   co_await http::async_write(stream, reply, net::redirect_error(net::use_awaitable, error));
@@ -255,17 +213,6 @@ net::awaitable<void> WebServer::Impl::finish(Stream& stream) {
     total += co_await socket.async_read_some(net::buffer(rest),
                                              net::redirect_error(net::use_awaitable, error));
   }
-}
-
-RequestFacts WebServer::Impl::facts(const http::request_header<>& header, bool open) const {
-  RequestFacts facts;
-  facts.open = open;
-  facts.changes = header.method() != http::verb::get && header.method() != http::verb::head;
-  facts.host = view(header[http::field::host]);
-  facts.origin = view(header[http::field::origin]);
-  facts.authorization = view(header[http::field::authorization]);
-  facts.cookie = view(header[http::field::cookie]);
-  return facts;
 }
 
 // Of an address, or of the /64 that a host of IPv6 has to itself.
@@ -322,14 +269,14 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     const bool open = get && (path == "/healthz" || find_web_file(path) != nullptr);
     const bool upgrade = path == "/ws" && websocket::is_upgrade(header);
 
-    RequestFacts request_facts = facts(header, open);
-    request_facts.changes |= upgrade;
+    RequestFacts facts = request_facts(header, open);
+    facts.changes |= upgrade;
     // A token is compared only where its sender has not guessed too often.
-    const bool shows_token = !open && !request_facts.authorization.empty();
+    const bool shows_token = !open && !facts.authorization.empty();
     RateLimit& guesses = guesses_of(socket.socket());
     Guard::Verdict verdict = shows_token && !guesses.ready()
                                  ? Guard::Verdict{429, "too many wrong tokens"}
-                                 : guard->check(request_facts);
+                                 : guard->check(facts);
     if (shows_token && verdict.status == 401) guesses.allow();
     if (verdict.status == 200 && !rate.allow()) verdict = {429, "too many requests"};
     if (verdict.status != 200) {
@@ -375,10 +322,10 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
       socket.expires_never();
       answered = co_await analyze(request);
     } else {
-      answered = api->answer(call(request, path), counts);
+      answered = api->answer(web_call(request, path), counts);
     }
     ++counts.answers[answered.status];
-    Response reply = response(request, answered);
+    Response reply = web_response(request, answered);
     socket.expires_after(seconds(limits.body_seconds));
     const bool keep = reply.keep_alive();
     co_await http::async_write(stream, reply, net::redirect_error(net::use_awaitable, error));
@@ -388,37 +335,6 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
 }
 
 // ---- requests ----------------------------------------------------------------------------------
-
-void WebServer::Impl::set_common_fields(http::fields& fields) const {
-  fields.set(http::field::cache_control, "no-store");
-  fields.set("X-Content-Type-Options", "nosniff");
-  fields.set("Referrer-Policy", "no-referrer");
-  fields.set("Cross-Origin-Resource-Policy", "same-origin");
-  fields.set("Cross-Origin-Opener-Policy", "same-origin");
-  fields.set("Permissions-Policy", "camera=(self), microphone=(), geolocation=()");
-  fields.set("Content-Security-Policy",
-             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-             "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-             "frame-ancestors 'none'");
-}
-
-WebCall WebServer::Impl::call(const Request& request, const std::string& path) const {
-  const bool head = request.method() == http::verb::head;
-  return {head ? "GET" : view(request.method_string()), path,
-          view(request[http::field::authorization]), request.body()};
-}
-
-Response WebServer::Impl::response(const Request& request, const WebReply& reply) const {
-  Response message(http::int_to_status(static_cast<unsigned>(reply.status)), 11);
-  set_common_fields(message);
-  message.set(http::field::content_type, reply.type);
-  if (!reply.cookie.empty()) message.set(http::field::set_cookie, reply.cookie);
-  if (reply.status == 401) message.set(http::field::www_authenticate, "Bearer");
-  message.keep_alive(request.keep_alive());
-  if (request.method() != http::verb::head) message.body() = reply.body;
-  message.content_length(reply.body.size());
-  return message;
-}
 
 net::awaitable<WebReply> WebServer::Impl::analyze(const Request& request) {
   // The pool's thread rings when it is done; the coroutine waits without holding up others.
