@@ -49,7 +49,7 @@ if [ "$what" != build ]; then
   command -v node >/dev/null || need+=(nodejs)
   command -v npm >/dev/null || need+=(npm)
 fi
-if [ "$what" = test ]; then need+=(catch2 python3 xz-utils dpkg-dev file chromium ffmpeg openssl xvfb xauth xdotool); fi
+if [ "$what" = test ]; then need+=(catch2 python3 xz-utils dpkg-dev file chromium ffmpeg openssl xvfb xauth xdotool locales); fi
 
 install_packages() {
   local missing=() sudo=()

@@ -1,5 +1,6 @@
 # The walls of the house: which room may include which, and where third parties may be seen: in .cpp files and in
-# headers that end in _impl.h, which are not installed and which only their own room includes.
+# headers that end in _impl.h, which are not installed and which only their own room includes. No type of a header has
+# another one's name: the linker would take one for the other.
 # Run as: cmake -DSOURCE_DIR=... -P check_rooms.cmake; fails naming every file that breaks a rule.
 
 cmake_minimum_required(VERSION 3.25)
@@ -76,6 +77,29 @@ foreach(file IN LISTS files)
     endforeach()
   endforeach()
 endforeach()
+set(types "")
+foreach(file IN LISTS files)
+  if(NOT file MATCHES "\\.h$")
+    continue()
+  endif()
+  file(STRINGS ${SOURCE_DIR}/lib/fer/${file} lines REGEX "^(namespace|struct|class|enum class) [^;]*[:{}]")
+  set(space "")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "^namespace ([a-z:]+)")
+      set(space ${CMAKE_MATCH_1})
+    elseif(line MATCHES "^(struct|class|enum class) ([A-Za-z0-9]+)( final)? *[:{]")
+      set(type ${space}::${CMAKE_MATCH_2})
+      if(DEFINED header_of_${type})
+        list(APPEND broken "${file}: ${type} stands in ${header_of_${type}}, too")
+      endif()
+      set(header_of_${type} ${file})
+      list(APPEND types ${type})
+    endif()
+  endforeach()
+endforeach()
+if(NOT types)
+  message(FATAL_ERROR "no types found under ${SOURCE_DIR}/lib/fer: nothing was checked")
+endif()
 if(count EQUAL 0)
   message(FATAL_ERROR "no includes found under ${SOURCE_DIR}/lib/fer: nothing was checked")
 endif()

@@ -1,5 +1,4 @@
 // fer-live: the expressions of the faces in front of a camera, now.
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -23,6 +22,7 @@
 #include "fer/live/window_view.h"
 #include "fer/model/find_model.h"
 #include "recognizer_options.h"
+#include "timing.h"
 
 namespace {
 
@@ -179,15 +179,6 @@ int doctor(const LiveFlags& flags) {
                         finding.found.c_str());
   }
   return 0;
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 // Draws every frame as a view would, for nobody.

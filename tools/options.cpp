@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -628,10 +629,11 @@ int run_program(const std::string& name, const std::function<int()>& body) {
 }
 
 namespace {
-volatile std::sig_atomic_t stop_signals = 0;
+// Read by every thread, written in a handler.
+std::atomic<bool> stop_signal{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
 void on_stop_signal(int) {
-  if (stop_signals > 0) _exit(130);
-  stop_signals = 1;
+  if (stop_signal.exchange(true)) _exit(130);
 }
 }  // namespace
 
@@ -642,6 +644,6 @@ void install_stop_handler() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool stop_requested() { return stop_signals > 0; }
+bool stop_requested() { return stop_signal; }
 
 }  // namespace fer::tools

@@ -10,6 +10,7 @@
 #include "fer/batch/timeline.h"
 #include "fer/core/file.h"
 #include "fer/data/dataset.h"
+#include "support/comma_locale.h"
 #include "support/skip.h"
 #include "support/temp_folder.h"
 #include "support/tone_classifier.h"
@@ -297,6 +298,20 @@ TEST_CASE("the review loop: faces that are cut out are a data set that training 
     CHECK_THAT(message_of([&] { CropWriter(target, by_label, recognizer); }),
                Catch::Contains("manifest.csv is there already"));
   }
+}
+
+TEST_CASE("a manifest's numbers are plain whatever the program's locale writes") {
+  const TempFolder folder;
+  const CommaLocale german;
+  const Recognizer recognizer = tone_recognizer();
+  Prediction prediction;
+  prediction.path = "film.mp4";
+  prediction.frame = 12345;
+  prediction.image = Image(100, 100, 3, 200);
+  prediction.faces = {answered({0.1f, 0.2f, 0.7f}, {0, 0, 40, 50})};
+  CropWriter(folder / "faces", false, recognizer).add(prediction);
+  CHECK_THAT(read_text_file(folder / "faces" / "manifest.csv"),
+             Catch::Contains(",0.700000,false,film.mp4,12345,0.0,0.0,40.0,50.0\n"));
 }
 
 TEST_CASE("subtitles do not blink where frames are further apart than half a second") {

@@ -137,3 +137,10 @@ TEST_CASE("where the system gives few threads these do all the work") {
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
 }
+
+TEST_CASE("no threads and no window are one each") {
+  OrderedParallelMap<int, int> map(
+      numbers(3), [] { return [](int i) { return i; }; }, 0, 0);
+  for (int i = 0; i < 3; ++i) CHECK(map.next() == i);
+  CHECK_FALSE(map.next());
+}

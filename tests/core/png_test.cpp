@@ -51,6 +51,9 @@ TEST_CASE("PNG keeps every pixel of gray, RGB and RGBA pictures") {
   }
   CHECK_THROWS_AS(encode_png(Image()), Error);
   CHECK_THROWS_AS(encode_png(Image(2, 2, 2)), Error);
+  Image cut(4, 4, 1);
+  cut.pixels.resize(15);
+  CHECK_THROWS_AS(encode_png(cut), Error);
 }
 
 TEST_CASE("a written PNG reads back, and errors name the file") {

@@ -2,8 +2,11 @@
 
 #include <catch2/catch.hpp>
 #include <clocale>
+#include <cstdlib>
 
 #include "fer/core/hash.h"
+#include "support/skip.h"
+#include "support/temp_folder.h"
 
 using namespace fer;
 
@@ -11,6 +14,23 @@ TEST_CASE("format is printf into a string of any length") {
   CHECK(format("%d of %s", 3, "four") == "3 of four");
   CHECK(format("%s", std::string(5000, 'x').c_str()).size() == 5000);
   CHECK(format("plain") == "plain");
+}
+
+TEST_CASE("numbers have a decimal point whatever the program's locale writes") {
+  // Made here, as few machines have one installed.
+  const test::TempFolder folder;
+  const std::string target = (folder / "de_DE.UTF-8").string();
+  if (std::system(("localedef -i de_DE -f UTF-8 " + target + " > /dev/null 2>&1").c_str()) != 0) {
+    return test::skip("localedef makes no German locale (package locales)");
+  }
+  ::setenv("LOCPATH", folder.path().c_str(), 1);
+  REQUIRE(std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr);
+  char here[8];
+  std::snprintf(here, sizeof here, "%.1f", 0.5);
+  const std::string written = format("%.1f %s", 0.5, here);
+  std::setlocale(LC_ALL, "C");
+  ::unsetenv("LOCPATH");
+  CHECK(written == "0.5 0,5");
 }
 
 TEST_CASE("split keeps empty fields and join is its inverse") {

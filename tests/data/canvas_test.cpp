@@ -7,9 +7,9 @@ using namespace fer;
 
 namespace {
 
-constexpr int kPixel = Canvas::kUnit * Canvas::kOversampling;  // Point units a picture pixel
+constexpr int kPixel = Canvas::kUnit * Canvas::kOversampling;  // CanvasPoint units a picture pixel
 
-std::vector<Point> rectangle(int x0, int y0, int x1, int y1) {
+std::vector<CanvasPoint> rectangle(int x0, int y0, int x1, int y1) {
   return {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}};
 }
 
@@ -40,13 +40,13 @@ TEST_CASE("a polygon covers its area, with smooth edges") {
     }
   }
   Canvas triangle(32);
-  triangle.polygon(std::vector<Point>{{0, 0}, {32 * kPixel, 0}, {0, 32 * kPixel}}, 100);
+  triangle.polygon(std::vector<CanvasPoint>{{0, 0}, {32 * kPixel, 0}, {0, 32 * kPixel}}, 100);
   CHECK(sum(triangle.picture()) == Approx(100 * 32 * 32 / 2).epsilon(0.02));
 }
 
 TEST_CASE("a transparent shape blends once, however its strokes overlap") {
   Canvas canvas(16);
-  const std::vector<Point> there_and_back = {
+  const std::vector<CanvasPoint> there_and_back = {
       {2 * kPixel, 8 * kPixel}, {14 * kPixel, 8 * kPixel}, {2 * kPixel, 8 * kPixel}};
   canvas.stroke(there_and_back, {kPixel, kPixel, kPixel}, 200, 128);
   CHECK(canvas.picture().at(8, 7) == 100);
@@ -59,7 +59,7 @@ TEST_CASE("drawing outside the clip or the canvas changes nothing") {
   Canvas canvas(8);
   canvas.clip(rectangle(0, 0, 4 * kPixel, 8 * kPixel));
   canvas.polygon(rectangle(-9 * kPixel, -9 * kPixel, 20 * kPixel, 20 * kPixel), 50);
-  canvas.stroke(std::vector<Point>{{6 * kPixel, -40 * kPixel}, {6 * kPixel, 40 * kPixel}},
+  canvas.stroke(std::vector<CanvasPoint>{{6 * kPixel, -40 * kPixel}, {6 * kPixel, 40 * kPixel}},
                 {kPixel, kPixel, kPixel}, 99);
   canvas.glow({6 * kPixel, 4 * kPixel}, kPixel, kPixel, 99, 256);
   CHECK(sum(canvas.picture()) == 50 * 4 * 8);
@@ -69,7 +69,7 @@ TEST_CASE("drawing outside the clip or the canvas changes nothing") {
 }
 
 TEST_CASE("a curve starts and ends at its end points and bows towards its control point") {
-  const std::vector<Point> points = curve({0, 0}, {100, 200}, {200, 0});
+  const std::vector<CanvasPoint> points = curve({0, 0}, {100, 200}, {200, 0});
   CHECK(points.front().x == 0);
   CHECK(points.back().x == 200);
   CHECK(points[points.size() / 2].y == 100);  // half way between chord and control point

@@ -84,6 +84,17 @@ TEST_CASE("every engine agrees with the reference on every architecture") {
 }
 
 #if FER_HAVE_ALL_ENGINES
+TEST_CASE("a batch that does not fit the net is refused by every engine, libtorch's two, too") {
+  const Checkpoint checkpoint = random_checkpoint("compact");
+  for (const Engine& engine : tools::all_engines("cpu")) {
+    CAPTURE(engine.name);
+    const auto classifier = engine.make(checkpoint, {engine.name, "fp32", 1});
+    for (const Shape& shape : {Shape{1, 1, 36, 36}, Shape{1, 3, 48, 48}, Shape{1, 48, 48}}) {
+      CHECK_THROWS_AS(classifier->logits(HostTensor::zeros(shape)), Error);
+    }
+  }
+}
+
 namespace {
 
 using Logits = std::map<std::string, HostTensor>;

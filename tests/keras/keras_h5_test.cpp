@@ -137,3 +137,16 @@ TEST_CASE("a broken or hostile .h5 is one line that names file and layer") {
   write_keras(path, {{"gru", {{"a", counted({2})}, {"b", counted({2})}, {"c", counted({2})}}}});
   CHECK_THAT(error_of(path), Contains("layer \"gru\" is no convolution"));
 }
+
+TEST_CASE("reading leaves HDF5 to the program as it was") {
+  const TemporaryFolder folder;
+  H5E_auto2_t before = nullptr, after = nullptr;
+  void *before_data = nullptr, *after_data = nullptr;
+  H5Eget_auto2(H5E_DEFAULT, &before, &before_data);
+  CHECK_FALSE(error_of(folder / "nowhere.h5").empty());
+  H5Eget_auto2(H5E_DEFAULT, &after, &after_data);
+  REQUIRE(before != nullptr);
+  CHECK(before == after);
+  CHECK(before_data == after_data);
+  CHECK(H5Lis_registered(H5L_TYPE_EXTERNAL) > 0);
+}

@@ -1,5 +1,6 @@
 // The whole live path over folders of pictures: what its sinks are promised.
 #include "fer/live/pipeline.h"
+#include "fer/live/events.h"
 
 #include <thread>
 
@@ -172,4 +173,15 @@ TEST_CASE("blurred is where a face is, and for two seconds where one was last se
     CHECK(keeper.frames[1]->image == second);
     CHECK(keeper.frames[2]->image == empty);
   }
+}
+
+TEST_CASE("answers are stored as long as their file is open, and no longer") {
+  const TemporaryFolder folder;
+  const Recognizer recognizer = tone_recognizer();
+  Controls controls;
+  {
+    EventWriter events((folder / "events.jsonl").string(), recognizer, controls);
+    CHECK(what_is_stored(controls) == "answers are stored");
+  }
+  CHECK(what_is_stored(controls) == "nothing is stored");
 }

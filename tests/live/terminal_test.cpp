@@ -98,6 +98,24 @@ TEST_CASE("the terminal is given back at the end, on Ctrl-C, on a kill and on a 
   }
 }
 
+TEST_CASE("a crash reporter that was there before gets the crash, with what it needs to know") {
+  const Session session = on_terminal([] {
+    struct sigaction reporter {};
+    reporter.sa_flags = SA_SIGINFO;
+    reporter.sa_sigaction = [](int number, siginfo_t* information, void* context) {
+      ::_exit(number == SIGSEGV && information->si_signo == SIGSEGV && context != nullptr ? 42
+                                                                                          : 43);
+    };
+    ::sigaction(SIGSEGV, &reporter, nullptr);
+    TerminalScreen screen;
+    screen.write("picture");
+    ::raise(SIGSEGV);
+  });
+  CHECK(WEXITSTATUS(session.status) == 42);
+  CHECK(session.output.rfind(kBack) != std::string::npos);
+  CHECK(session.restored);
+}
+
 TEST_CASE("a terminal that cannot move its cursor gets lines, and no sequences") {
   const Session session = on_terminal([] {
     ::setenv("TERM", "dumb", 1);

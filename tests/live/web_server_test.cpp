@@ -15,6 +15,7 @@
 #include "fer/core/text.h"
 #include "fer/vision/frame_source.h"
 #include "fer/vision/image_io.h"
+#include "support/comma_locale.h"
 #include "support/program.h"
 #include "support/real_data.h"
 #include "support/skip.h"
@@ -641,11 +642,13 @@ TEST_CASE("readers of pictures that do not come are noticed when they go") {
 }
 
 TEST_CASE("metrics are Prometheus text and count what happened") {
+  const CommaLocale german;  // which they do not heed
   TestServer server;
   CHECK(good_client_is_served(server));
   const auto reply = Client(server.port).exchange(get(server, "/metrics", bearer(server)));
   CHECK_THAT(reply.body, Catch::Contains("fer_web_requests_total{code=\"200\"} 1\n") &&
                              Catch::Contains("# TYPE fer_web_frame_seconds histogram") &&
+                             Catch::Contains("_bucket{le=\"0.005\"}") &&
                              Catch::Contains("process_resident_memory_bytes "));
 }
 

@@ -1,4 +1,5 @@
 #include "fer/model/graph.h"
+#include "fer/core/text.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -95,6 +96,23 @@ TEST_CASE("a graph takes only well-named nodes on earlier ones") {
   CHECK_THROWS_WITH(graph.add_output("a.b", pool), Contains("head name"));
   CHECK(graph.find("pool") == pool);
   CHECK(graph.find("none") == -1);
+  // Too many parameters, and results that are too large together.
+  Graph large;
+  large.add("input", op::Input{4096, 1, 1});
+  const int features = large.add("pool", op::GlobalAvgPool{}, {0});
+  const int wide = large.add("wide", op::Linear{1 << 19}, {features});
+  const Graph kept = large;
+  CHECK_THROWS_WITH(large.add("wider", op::Linear{1 << 20}, {wide}), Contains("is too large"));
+  CHECK(large == kept);
+  CHECK(large.add("narrow", op::Linear{10}, {wide}) == 3);
+  Graph deep;
+  deep.add("input", op::Input{64, 1000, 1000});
+  int done = 0;
+  const auto deeper = [&] {
+    for (; done < 100; ++done) deep.add(format("relu%d", done), op::Relu{}, {done});
+  };
+  CHECK_THROWS_WITH(deeper(), Contains("the results of all nodes are too large"));
+  CHECK(done == 15);                 // 16 of 64 million are a little less than 2^30
   CHECK(graph.nodes().size() == 2);  // nothing of what was refused stays
 }
 

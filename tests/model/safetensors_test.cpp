@@ -77,6 +77,25 @@ TEST_CASE("safetensors: what is written reads back, byte by byte") {
   }
 }
 
+TEST_CASE("safetensors: header and data are of one file, whatever takes its name meanwhile") {
+  const test::TempFolder folder;
+  SafetensorsFile one, other;
+  one.metadata["run"] = "one";
+  one.tensors["a"] = HostTensor::from_floats({2}, Floats{1, 2});
+  other.tensors["b"] = HostTensor::from_floats({3}, Floats{3, 4, 5});
+  write_safetensors(folder / "x", one);
+  const SafetensorsFile read = read_safetensors(folder / "x", [&](const SafetensorsHeader& header) {
+    CHECK(header.metadata.at("run") == "one");
+    CHECK(header.tensors.at("a").shape == Shape{2});
+    write_safetensors(folder / "x", other);  // as a training run does
+  });
+  REQUIRE(read.tensors.contains("a"));
+  CHECK(read.tensors.at("a").bytes == one.tensors.at("a").bytes);
+  CHECK_THROWS_WITH(
+      read_safetensors(folder / "x", [](const SafetensorsHeader&) { fail_input("not wanted"); }),
+      "not wanted");
+}
+
 TEST_CASE("safetensors: the bytes are those of the published format") {
   const test::TempFolder folder;
   SafetensorsFile file;

@@ -245,3 +245,21 @@ TEST_CASE("the libtorch classifier answers with the reference's probabilities") 
       CHECK(answers[i].at("a")[c] == Approx(wanted[i].at("a")[c]).margin(1e-5));
   }
 }
+
+TEST_CASE("the program's own mixed precision is again as it was") {
+  const auto is_bf16 = [] {
+    const auto x = at::ones({4, 4});
+    return at::mm(x, x).scalar_type() == at::kBFloat16;
+  };
+  {
+    const Autocast mine(true, "cpu");
+    CHECK(is_bf16());
+    {
+      const Autocast exact(false, "cpu");  // shields what is in it
+      CHECK_FALSE(is_bf16());
+    }
+    { const Autocast again(true, "cpu"); }
+    CHECK(is_bf16());
+  }
+  CHECK_FALSE(is_bf16());
+}

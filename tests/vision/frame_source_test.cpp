@@ -83,3 +83,23 @@ TEST_CASE(
   }
   ::unsetenv(kVariable);
 }
+
+TEST_CASE("cameras are listed by number, without further nodes and what cannot be asked") {
+  const TempFolder drivers;
+  const auto add = [&](const std::string& device, const std::string& index, const char* name) {
+    make_directories(drivers / device);
+    if (!index.empty()) write_file_atomically(drivers / device / "index", index + "\n");
+    if (name != nullptr) write_file_atomically(drivers / device / "name", std::string(name) + "\n");
+  };
+  add("video10", "0", "Second");
+  add("video2", "0", "First");
+  add("video3", "1", "First");  // its metadata
+  add("video4", "0", nullptr);  // pulled out meanwhile
+  add("v4l-subdev0", "0", "no camera");
+  const auto cameras = list_cameras(drivers.path());
+  REQUIRE(cameras.size() == 2);
+  CHECK(cameras[0].device == "/dev/video2");
+  CHECK(cameras[0].name == "First");
+  CHECK(cameras[1].index == 10);
+  CHECK(list_cameras(drivers / "nowhere").empty());
+}

@@ -29,6 +29,7 @@ CropWriter::CropWriter(const fs::path& folder, bool by_label, const Recognizer& 
   make_directories(folder);
   const fs::path path = folder / "manifest.csv";
   if (fs::exists(path)) fail_input(path.string() + " is there already; name another folder");
+  manifest_.imbue(std::locale::classic());
   manifest_.open(path);
   manifest_ << "path,label,confidence,uncertain,source,frame,x,y,width,height\n" << std::flush;
   if (!manifest_) fail_runtime(path.string() + " cannot be written");

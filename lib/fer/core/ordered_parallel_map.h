@@ -1,6 +1,7 @@
 // Work on many items on several threads with the results in the items' order and bounded memory.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -23,6 +24,7 @@ namespace fer {
 // thread's own. The first exception of either is thrown by next() in its place in the order.
 // Leaving early is clean: the destructor waits only for the items that are being worked on. Where
 // the system has no more threads to give those that it gave do the work; kRuntime without any.
+// threads, window: at least 1 is taken.
 template <typename Item, typename Result>
 class OrderedParallelMap {
  public:
@@ -30,21 +32,18 @@ class OrderedParallelMap {
   using Worker = std::function<Result(Item)>;
 
   OrderedParallelMap(Source source, std::function<Worker()> make_worker, int threads, int window)
-      : source_(std::move(source)), window_(window) {
+      : source_(std::move(source)), window_(std::max(window, 1)) {
     try {
-      for (int i = 0; i < threads; ++i)
+      for (int i = 0; i < std::max(threads, 1); ++i)
         threads_.emplace_back([this, make_worker] { run(make_worker); });
     } catch (const std::system_error& error) {
       if (threads_.empty()) fail_runtime(std::string("no thread can be started: ") + error.what());
+    } catch (...) {
+      stop();
+      throw;
     }
   }
-  ~OrderedParallelMap() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    space_.notify_all();
-  }
+  ~OrderedParallelMap() { stop(); }
   OrderedParallelMap(const OrderedParallelMap&) = delete;
   OrderedParallelMap& operator=(const OrderedParallelMap&) = delete;
 
@@ -75,6 +74,14 @@ class OrderedParallelMap {
     space_.notify_one();
     if (node.mapped().error) std::rethrow_exception(node.mapped().error);
     return std::move(node.mapped().result);
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    space_.notify_all();
   }
 
   void run(const std::function<Worker()>& make_worker) {

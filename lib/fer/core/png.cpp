@@ -43,6 +43,7 @@ std::vector<std::uint8_t> encode_png(const Image& image) {
     default:
       fail_input(format("encode_png: %d channels, expected 1, 3 or 4", image.channels));
   }
+  check_image(image);
   if (image.empty()) fail_input("encode_png: the image is empty");
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
   std::vector<std::uint8_t> bytes(size);

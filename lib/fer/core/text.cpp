@@ -1,5 +1,6 @@
 #include "fer/core/text.h"
 
+#include <locale.h>
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -11,8 +12,29 @@
 #include <utility>
 
 namespace fer {
+namespace {
+
+// printf of this thread in the C locale, as the parsers are: a host program's own may write 0,5.
+class CLocale {
+ public:
+  CLocale() : before_(::uselocale(c())) {}
+  ~CLocale() { ::uselocale(before_); }
+  CLocale(const CLocale&) = delete;
+  CLocale& operator=(const CLocale&) = delete;
+
+ private:
+  static locale_t c() {
+    static const locale_t locale = ::newlocale(LC_ALL_MASK, "C", nullptr);
+    return locale;
+  }
+
+  locale_t before_;
+};
+
+}  // namespace
 
 std::string format(const char* pattern, ...) {
+  const CLocale numbers;
   va_list arguments, again;
   va_start(arguments, pattern);
   va_copy(again, arguments);

@@ -9,7 +9,7 @@
 
 namespace fer {
 
-// printf into a string.
+// printf into a string, in the C locale: it writes data, too.
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);

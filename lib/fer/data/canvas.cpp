@@ -30,8 +30,8 @@ int fixed_sin(int angle) {
 
 int fixed_cos(int angle) { return fixed_sin(angle + 900); }
 
-std::vector<Point> curve(Point a, Point b, Point c, int pieces) {
-  std::vector<Point> points;
+std::vector<CanvasPoint> curve(CanvasPoint a, CanvasPoint b, CanvasPoint c, int pieces) {
+  std::vector<CanvasPoint> points;
   for (int t = 0; t <= pieces; ++t) {
     const int u = pieces - t;
     const int n = pieces * pieces;
@@ -48,9 +48,9 @@ Canvas::Canvas(int picture_side)
       last_stroke_(tones_.size()) {}
 
 template <typename Body>
-void Canvas::scan(std::span<const Point> corners, const Body& body) const {
-  const auto [low, high] = std::minmax_element(corners.begin(), corners.end(),
-                                               [](Point a, Point b) { return a.y < b.y; });
+void Canvas::scan(std::span<const CanvasPoint> corners, const Body& body) const {
+  const auto [low, high] = std::minmax_element(
+      corners.begin(), corners.end(), [](CanvasPoint a, CanvasPoint b) { return a.y < b.y; });
   const int first = std::max(0, low->y / kUnit - 1);
   const int last = std::min(side_ - 1, high->y / kUnit + 1);
   std::vector<int> crossings;
@@ -58,8 +58,8 @@ void Canvas::scan(std::span<const Point> corners, const Body& body) const {
     const int centre = y * kUnit + kUnit / 2;
     crossings.clear();
     for (std::size_t i = 0; i < corners.size(); ++i) {
-      const Point a = corners[i];
-      const Point b = corners[(i + 1) % corners.size()];
+      const CanvasPoint a = corners[i];
+      const CanvasPoint b = corners[(i + 1) % corners.size()];
       if ((a.y <= centre) != (b.y <= centre)) {
         crossings.push_back(a.x + (centre - a.y) * (b.x - a.x) / (b.y - a.y));
       }
@@ -73,7 +73,7 @@ void Canvas::scan(std::span<const Point> corners, const Body& body) const {
   }
 }
 
-void Canvas::polygon(std::span<const Point> corners, int tone, int alpha) {
+void Canvas::polygon(std::span<const CanvasPoint> corners, int tone, int alpha) {
   scan(corners, [&](int y, int begin, int end) {
     std::uint8_t* const row = &tones_[index(0, y)];
     const std::uint8_t* const mask = &mask_[index(0, y)];
@@ -81,12 +81,13 @@ void Canvas::polygon(std::span<const Point> corners, int tone, int alpha) {
   });
 }
 
-void Canvas::stroke(std::span<const Point> path, std::array<int, 3> radius, int tone, int alpha) {
+void Canvas::stroke(std::span<const CanvasPoint> path, std::array<int, 3> radius, int tone,
+                    int alpha) {
   ++stroke_;
   const int segments = static_cast<int>(path.size()) - 1;
   for (int s = 0; s < segments; ++s) {
-    const Point a = path[static_cast<std::size_t>(s)];
-    const Point b = path[static_cast<std::size_t>(s) + 1];
+    const CanvasPoint a = path[static_cast<std::size_t>(s)];
+    const CanvasPoint b = path[static_cast<std::size_t>(s) + 1];
     const int steps = std::max({1, std::abs(b.x - a.x) / kUnit, std::abs(b.y - a.y) / kUnit});
     for (int k = 0; k <= steps; ++k) {
       const int along = 512 * (s * steps + k) / (segments * steps);  // 0 .. 512 over the path
@@ -111,7 +112,7 @@ void Canvas::stroke(std::span<const Point> path, std::array<int, 3> radius, int 
   }
 }
 
-void Canvas::glow(Point centre, int radius_x, int radius_y, int tone, int alpha) {
+void Canvas::glow(CanvasPoint centre, int radius_x, int radius_y, int tone, int alpha) {
   const int rx = std::max(1, radius_x / kUnit), ry = std::max(1, radius_y / kUnit);
   const int cx = centre.x / kUnit, cy = centre.y / kUnit;
   const int begin = std::max(0, cx - rx), end = std::min(side_, cx + rx + 1);
@@ -129,7 +130,7 @@ void Canvas::glow(Point centre, int radius_x, int radius_y, int tone, int alpha)
   }
 }
 
-void Canvas::clip(std::span<const Point> corners) {
+void Canvas::clip(std::span<const CanvasPoint> corners) {
   std::fill(mask_.begin(), mask_.end(), 0);
   scan(corners, [&](int y, int begin, int end) {
     std::fill(&mask_[index(begin, y)], &mask_[index(begin, y)] + (end - begin), 1);

@@ -12,7 +12,7 @@
 
 namespace fer {
 
-struct Point {
+struct CanvasPoint {
   int x = 0;  // in sixteenths of a canvas pixel
   int y = 0;
 };
@@ -23,25 +23,27 @@ int fixed_sin(int angle);
 int fixed_cos(int angle);
 
 // `pieces` + 1 points of the quadratic Bezier curve a, b, c.
-std::vector<Point> curve(Point a, Point b, Point c, int pieces = 16);
+std::vector<CanvasPoint> curve(CanvasPoint a, CanvasPoint b, CanvasPoint c, int pieces = 16);
 
 class Canvas {
  public:
   static constexpr int kOversampling = 4;
-  static constexpr int kUnit = 16;  // Point units a canvas pixel
+  static constexpr int kUnit = 16;  // CanvasPoint units a canvas pixel
 
   explicit Canvas(int picture_side);
 
   // Every call covers each pixel at most once: new = old + (tone - old) * alpha / 256, alpha up to
   // 256.
-  void polygon(std::span<const Point> corners, int tone, int alpha = 256);
-  // Round brush along a path; its radius goes from `from` over `middle` to `to` (Point units).
-  void stroke(std::span<const Point> path, std::array<int, 3> radius, int tone, int alpha = 256);
+  void polygon(std::span<const CanvasPoint> corners, int tone, int alpha = 256);
+  // Round brush along a path; its radius goes from `from` over `middle` to `to` (CanvasPoint
+  // units).
+  void stroke(std::span<const CanvasPoint> path, std::array<int, 3> radius, int tone,
+              int alpha = 256);
   // An ellipse that is strongest in its centre and fades to nothing at its edge.
-  void glow(Point centre, int radius_x, int radius_y, int tone, int alpha);
+  void glow(CanvasPoint centre, int radius_x, int radius_y, int tone, int alpha);
 
   // Until unclip(), drawing reaches only the inside of `corners`.
-  void clip(std::span<const Point> corners);
+  void clip(std::span<const CanvasPoint> corners);
   void unclip();
 
   Image picture() const;
@@ -49,7 +51,7 @@ class Canvas {
  private:
   // Calls body(y, x_begin, x_end) for the rows of pixels whose centres lie inside.
   template <typename Body>
-  void scan(std::span<const Point> corners, const Body& body) const;
+  void scan(std::span<const CanvasPoint> corners, const Body& body) const;
   std::size_t index(int x, int y) const { return static_cast<std::size_t>(y) * side_ + x; }
 
   int side_;

@@ -45,7 +45,7 @@ class Painter {
 
   // A point of the face on the canvas: the head turns, nods, tilts, is scaled and shifted.
   // `forward` is how far it stands out, beyond the roundness of the head.
-  Point at(int x, int y, int forward = 0) const {
+  CanvasPoint at(int x, int y, int forward = 0) const {
     const int depth = std::max(0, 1000 - x * x / 1100 - (y - 200) * (y - 200) / 2600) + forward;
     const std::int64_t px = x + f_.turn * depth / kFull;
     const std::int64_t py = y + f_.nod * depth / kFull;
@@ -57,23 +57,25 @@ class Painter {
             centre + f_.shift_y - 60 + static_cast<int>((px * s + py * c) * unit / scale)};
   }
   int length(int n) const { return std::max(6, n * 1230 / kFull * f_.scale / kFull); }
-  std::vector<Point> arc(int ax, int ay, int bx, int by, int cx, int cy, int forward = 0) const {
+  std::vector<CanvasPoint> arc(int ax, int ay, int bx, int by, int cx, int cy,
+                               int forward = 0) const {
     return curve(at(ax, ay, forward), at(bx, by, forward), at(cx, cy, forward));
   }
   // An ellipse around (x, y) from angle `from` to `to`, in tenths of a degree clockwise from the
   // right.
-  std::vector<Point> ellipse(int x, int y, int rx, int ry, int from = 0, int to = 3600) const {
-    std::vector<Point> points;
+  std::vector<CanvasPoint> ellipse(int x, int y, int rx, int ry, int from = 0,
+                                   int to = 3600) const {
+    std::vector<CanvasPoint> points;
     for (int k = 0; k <= 24; ++k) {
       const int angle = from + (to - from) * k / 24;
       points.push_back(at(x + rx * fixed_cos(angle) / 4096, y + ry * fixed_sin(angle) / 4096));
     }
     return points;
   }
-  static void append(std::vector<Point>& to, const std::vector<Point>& points) {
+  static void append(std::vector<CanvasPoint>& to, const std::vector<CanvasPoint>& points) {
     to.insert(to.end(), points.begin(), points.end());
   }
-  void line(const std::vector<Point>& path, int width, int tone, int alpha = 256) {
+  void line(const std::vector<CanvasPoint>& path, int width, int tone, int alpha = 256) {
     const int r = length(width) / 2;
     canvas_.stroke(path, {r / 2, r, r / 2}, tone, alpha);
   }
@@ -82,7 +84,8 @@ class Painter {
 
   void background() {
     const int end = kDrawnSide * Canvas::kOversampling * Canvas::kUnit;
-    const std::array<Point, 4> all = {Point{0, 0}, Point{end, 0}, Point{end, end}, Point{0, end}};
+    const std::array<CanvasPoint, 4> all = {CanvasPoint{0, 0}, CanvasPoint{end, 0},
+                                            CanvasPoint{end, end}, CanvasPoint{0, end}};
     canvas_.polygon(all, f_.background);
     for (int k = 0; k < 3; ++k) {
       const int x = dice_.between(0, end);
@@ -114,9 +117,9 @@ class Painter {
     if (f_.hair_style == 3) canvas_.polygon(ellipse(0, -1450, 420, 330), f_.hair_tone);
   }
 
-  std::vector<Point> head_outline() const {
+  std::vector<CanvasPoint> head_outline() const {
     const int chin = f_.chin + jaw_drop() * 6 / 10;
-    std::vector<Point> outline = ellipse(0, -200, f_.cheek, f_.crown - 200, 1800, 3600);
+    std::vector<CanvasPoint> outline = ellipse(0, -200, f_.cheek, f_.crown - 200, 1800, 3600);
     append(outline, arc(f_.cheek, -200, f_.cheek, 350, f_.jaw + 90, 780));
     append(outline, arc(f_.jaw + 90, 780, f_.jaw * 8 / 10, chin, 0, chin));
     append(outline, arc(0, chin, -f_.jaw * 8 / 10, chin, -f_.jaw - 90, 780));
@@ -128,7 +131,7 @@ class Painter {
     for (const int side : {-1, 1}) {
       canvas_.polygon(ellipse(side * (f_.cheek + 20), 60, 130, 240), dark(14));
     }
-    const std::vector<Point> outline = head_outline();
+    const std::vector<CanvasPoint> outline = head_outline();
     canvas_.polygon(outline, f_.skin);
     canvas_.clip(outline);
     const int lit = f_.light_x < 0 ? -1 : 1;
@@ -170,11 +173,11 @@ class Painter {
     const int inner_y = brow_press * 12 / kFull + closing * 10 / kFull;
     const int outer_y = f_.eye_slant + closing * 35 / kFull;
     const int inner_x = x - side * w, outer_x = x + side * w;
-    const std::vector<Point> top =
+    const std::vector<CanvasPoint> top =
         arc(inner_x, inner_y, x - side * w / 6 * brow_press / kFull, -2 * upper, outer_x, outer_y);
-    const std::vector<Point> bottom =
+    const std::vector<CanvasPoint> bottom =
         arc(outer_x, outer_y, x + side * 20, 2 * lower, inner_x, inner_y);
-    std::vector<Point> opening = top;
+    std::vector<CanvasPoint> opening = top;
     append(opening, bottom);
 
     canvas_.polygon(opening, std::min(250, f_.skin / 3 + 168));
@@ -281,7 +284,7 @@ class Painter {
     // jaw hangs.
     const int round = std::min(kFull, jaw_drop() * 3) * (kFull - std::min(kFull, smile)) / kFull;
     const auto lip = [&](int height) {
-      std::vector<Point> path;
+      std::vector<CanvasPoint> path;
       for (int angle = 1800; angle >= 0; angle -= 75) {
         const int c = fixed_cos(angle), sine = fixed_sin(angle);
         const int rise = (sine * sine / 4096 * (kFull - round) + sine * round) / kFull;
@@ -292,21 +295,21 @@ class Painter {
       }
       return path;
     };
-    const auto between = [](std::vector<Point> top, const std::vector<Point>& bottom) {
+    const auto between = [](std::vector<CanvasPoint> top, const std::vector<CanvasPoint>& bottom) {
       top.insert(top.end(), bottom.rbegin(), bottom.rend());
       return top;
     };
-    const std::vector<Point> outer_top = lip(middle - gap_up - upper_lip),
-                             inner_top = lip(middle - gap_up);
-    const std::vector<Point> inner_bottom = lip(middle + gap_down),
-                             outer_bottom = lip(middle + gap_down + lower_lip);
+    const std::vector<CanvasPoint> outer_top = lip(middle - gap_up - upper_lip),
+                                   inner_top = lip(middle - gap_up);
+    const std::vector<CanvasPoint> inner_bottom = lip(middle + gap_down),
+                                   outer_bottom = lip(middle + gap_down + lower_lip);
 
     canvas_.glow(at(0, middle + gap_down + lower_lip + 90, 60), length(260), length(80), dark(60),
                  120 + au(kAu17ChinRaiser) * 100 / kFull);
     canvas_.polygon(between(outer_top, inner_top), std::max(0, f_.lip_tone - 10));
     canvas_.polygon(between(inner_bottom, outer_bottom), std::min(255, f_.lip_tone + 8));
     if (gap_up + gap_down > 30) {
-      const std::vector<Point> opening = between(inner_top, inner_bottom);
+      const std::vector<CanvasPoint> opening = between(inner_top, inner_bottom);
       canvas_.polygon(opening, 22);
       canvas_.clip(opening);
       const int open = gap_up + gap_down;
@@ -363,7 +366,7 @@ class Painter {
     if (f_.hair_style == 0) return;
     canvas_.clip(head_outline());
     const int temple = f_.cheek - 130, ear = f_.cheek + 40;
-    std::vector<Point> hair = ellipse(0, -600, 1300, 1000, 1800, 3600);
+    std::vector<CanvasPoint> hair = ellipse(0, -600, 1300, 1000, 1800, 3600);
     append(hair, arc(ear, 0, temple + 20, -250, temple - 60, f_.hairline + 180));
     append(hair, arc(temple - 60, f_.hairline + 180, (temple + f_.parting) / 2, f_.hairline + 20,
                      f_.parting, f_.hairline - 130));
@@ -380,7 +383,7 @@ class Painter {
     const int tone = dice_.chance(70) ? 25 : 190;
     const int r = f_.eye_width + 95;
     for (const int side : {-1, 1}) {
-      const std::vector<Point> rim = ellipse(side * f_.eye_distance, 20, r, r * 85 / 100);
+      const std::vector<CanvasPoint> rim = ellipse(side * f_.eye_distance, 20, r, r * 85 / 100);
       canvas_.polygon(rim, 255, 18);
       canvas_.stroke(rim, {length(22), length(22), length(22)}, tone, 235);
       line({at(side * (f_.eye_distance + r), 0), at(side * f_.cheek, -40)}, 44, tone, 235);

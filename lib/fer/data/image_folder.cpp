@@ -66,9 +66,7 @@ void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::in
   }
 }
 
-}  // namespace
-
-FaceTable read_image_folder(const fs::path& folder, const DatasetOptions& options) {
+FaceTable read(const fs::path& folder, const DatasetOptions& options) {
   const std::vector<fs::path> top = folders_in(folder);
   const auto is_split = [](const fs::path& path) {
     return find_split(path.filename().string()).has_value();
@@ -97,6 +95,16 @@ FaceTable read_image_folder(const fs::path& folder, const DatasetOptions& option
   if (others > 0) table.dropped.push_back({"no image by its file name", others});
   table.description = "folder " + folder.generic_string();
   return table;
+}
+
+}  // namespace
+
+FaceTable read_image_folder(const fs::path& folder, const DatasetOptions& options) {
+  try {
+    return read(folder, options);
+  } catch (const fs::filesystem_error& error) {
+    fail_input(error.path1().string() + ": " + error.code().message());
+  }
 }
 
 }  // namespace fer

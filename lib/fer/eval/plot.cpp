@@ -85,7 +85,7 @@ std::string run_gnuplot(const std::string& script) {
   write_file_atomically(folder.path() / "script", script);
   const std::string command =
       format("cd '%s' && exec gnuplot script 2> errors", folder.path().c_str());
-  std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), nullptr);
+  std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
   if (!pipe) fail_runtime("cannot start gnuplot");
   std::string picture;
   std::array<char, 65536> buffer;

@@ -1,7 +1,6 @@
 #include "fer/infer/onednn_classifier.h"
 
 #include <algorithm>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <utility>
 
 #include "fer/core/error.h"
@@ -52,11 +51,7 @@ class OnednnClassifier : public Classifier {
     for (const Output& output : graph_.outputs()) {
       results[output.head] = HostTensor::zeros({batch.shape[0], graph_.shape(output.node)[0]});
     }
-    try {
-      run(batch, results);
-    } catch (const dnnl::error& error) {
-      fail_runtime(std::string("oneDNN: ") + error.what());
-    }
+    run(batch, results);
     return results;
   }
 
@@ -105,15 +100,11 @@ Ranges calibrate(const Checkpoint& checkpoint, const HostTensor& batch) {
     ranges[name].low += low / static_cast<float>(samples);
     ranges[name].high += high / static_cast<float>(samples);
   };
-  try {
-    for (std::int64_t i = 0; i < samples; ++i) {
-      const auto sample = batch.floats().subspan(i * pixels, pixels);
-      program.run(1, sample.data());
-      add(checkpoint.graph.nodes()[0].name, sample);
-      for (const std::string& name : names) add(name, program.logits(1, name));
-    }
-  } catch (const dnnl::error& error) {
-    fail_runtime(std::string("oneDNN: ") + error.what());
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const auto sample = batch.floats().subspan(i * pixels, pixels);
+    program.run(1, sample.data());
+    add(checkpoint.graph.nodes()[0].name, sample);
+    for (const std::string& name : names) add(name, program.logits(1, name));
   }
   return ranges;
 }

@@ -1,7 +1,5 @@
 #include "fer/infer/onednn_network.h"
 
-#include <oneapi/dnnl/dnnl.hpp>
-
 #include "fer/core/error.h"
 #include "fer/core/text.h"
 #include "fer/infer/onednn_program.h"
@@ -19,11 +17,7 @@ class OnednnNetwork : public Network {
     if (input.size() != input_size_) {
       fail_input(format("%zu values for a network that takes %zu", input.size(), input_size_));
     }
-    try {
-      program_.run(1, input.data());
-    } catch (const dnnl::error& error) {
-      fail_runtime(std::string("oneDNN: ") + error.what());
-    }
+    program_.run(1, input.data());
   }
   std::span<const float> output(const std::string& head) const override {
     return program_.logits(1, head);
@@ -37,11 +31,7 @@ class OnednnNetwork : public Network {
 }  // namespace
 
 std::unique_ptr<Network> make_onednn_network(const Graph& graph, const TensorMap& weights) {
-  try {
-    return std::make_unique<OnednnNetwork>(graph, weights);
-  } catch (const dnnl::error& error) {
-    fail_runtime(std::string("oneDNN: ") + error.what());
-  }
+  return std::make_unique<OnednnNetwork>(graph, weights);
 }
 
 }  // namespace fer

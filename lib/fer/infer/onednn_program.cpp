@@ -423,8 +423,20 @@ bool has_isa(dnnl::cpu_isa wanted) {
 bool cpu_has_bf16() { return has_isa(dnnl::cpu_isa::avx512_core_bf16); }
 bool cpu_has_int8() { return has_isa(dnnl::cpu_isa::avx512_core_vnni); }
 
-OnednnProgram::OnednnProgram(FusedGraph graph, Precision precision, int threads, Ranges ranges)
-    : state_(std::make_unique<State>()) {
+namespace {
+// What goes wrong in oneDNN is a fer::Error for whoever is above.
+template <typename Body>
+void translated(const Body& body) {
+  try {
+    body();
+  } catch (const dnnl::error& error) {
+    fail_runtime(std::string("oneDNN: ") + error.what());
+  }
+}
+}  // namespace
+
+OnednnProgram::OnednnProgram(FusedGraph graph, Precision precision, int threads, Ranges ranges) {
+  translated([&] { state_ = std::make_unique<State>(); });
   state_->graph = std::move(graph);
   state_->precision = precision;
   state_->ranges = std::move(ranges);
@@ -436,7 +448,7 @@ OnednnProgram::OnednnProgram(FusedGraph graph, Precision precision, int threads,
     }
     const Shape input =
         layer.inputs.empty() ? Shape() : state_->graph.layers[layer.inputs[0]].shape;
-    state_->constants.push_back(constants_of(layer, input, state_->engine));
+    translated([&] { state_->constants.push_back(constants_of(layer, input, state_->engine)); });
     layer.weight = layer.bias = {};
   }
 }
@@ -445,13 +457,15 @@ OnednnProgram::~OnednnProgram() = default;
 
 void OnednnProgram::run(int batch, const float* input) {
   const ThreadCount threads(state_->threads);
-  auto found = state_->plans.find(batch);
-  if (found == state_->plans.end()) {
-    PlanBuilder builder(state_->engine, state_->graph, state_->constants, state_->ranges, batch,
-                        state_->precision);
-    found = state_->plans.emplace(batch, builder.build()).first;
-  }
-  found->second.run(input);
+  translated([&] {
+    auto found = state_->plans.find(batch);
+    if (found == state_->plans.end()) {
+      PlanBuilder builder(state_->engine, state_->graph, state_->constants, state_->ranges, batch,
+                          state_->precision);
+      found = state_->plans.emplace(batch, builder.build()).first;
+    }
+    found->second.run(input);
+  });
 }
 
 std::span<const float> OnednnProgram::logits(int batch, const std::string& head) const {

@@ -23,12 +23,12 @@ class OnednnProgram {
  public:
   // int8: convolutions and dense layers for which oneDNN has a kernel take weights of 8 bits, a
   // scale a channel, and results of 8 bits by `ranges`, which must name every layer (kInput); the
-  // rest is done as in bf16 where the CPU has it, else in fp32.
+  // rest is done as in bf16 where the CPU has it, else in fp32. kRuntime when oneDNN cannot.
   OnednnProgram(FusedGraph graph, Precision precision, int threads, Ranges ranges = {});
   ~OnednnProgram();
 
   // input: [batch, C, H, W] float. Compiles the plan for this batch size when it is the first run.
-  // Throws dnnl::error when oneDNN cannot.
+  // Throws kRuntime when oneDNN cannot.
   void run(int batch, const float* input);
   // Of the last run with this batch size: [batch, classes].
   std::span<const float> logits(int batch, const std::string& head) const;

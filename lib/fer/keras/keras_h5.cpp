@@ -32,10 +32,42 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
+// What goes wrong comes back as one fer::Error; HDF5 would print it.
+class QuietErrors {
+ public:
+  QuietErrors() : saved_(H5Eget_auto2(H5E_DEFAULT, &function_, &data_) >= 0) {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }
+  ~QuietErrors() {
+    if (saved_) H5Eset_auto2(H5E_DEFAULT, function_, data_);
+  }
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+
+ private:
+  H5E_auto2_t function_ = nullptr;
+  void* data_ = nullptr;
+  bool saved_;
+};
+
+herr_t refuse_link(const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) {
+  return -1;
+}
+
+// Property list of an access that follows no link into another file.
+hid_t within_the_file(hid_t kind) {
+  const hid_t access = H5Pcreate(kind);
+  H5Pset_elink_cb(access, refuse_link, nullptr);
+  return access;
+}
+
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path)
-      : place_(path.string()), file_(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose) {
+      : place_(path.string()),
+        group_access_(within_the_file(H5P_GROUP_ACCESS), H5Pclose),
+        data_access_(within_the_file(H5P_DATASET_ACCESS), H5Pclose),
+        file_(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose) {
     if (!file_.open()) fail("not an HDF5 file, or cut off");
   }
 
@@ -45,10 +77,11 @@ class Reader {
     if (whole_model && (H5Lexists(file_, "model_weights", H5P_DEFAULT) <= 0)) {
       fail("no weights as Keras 2 saves them (neither 'layer_names' nor 'model_weights')");
     }
-    const Handle root(H5Gopen2(file_, whole_model ? "model_weights" : "/", H5P_DEFAULT), H5Gclose);
+    const Handle root(H5Gopen2(file_, whole_model ? "model_weights" : "/", group_access_),
+                      H5Gclose);
     if (!root.open()) fail("the group of the weights cannot be opened");
     for (const std::string& layer : names(root, "layer_names", "the file")) {
-      const Handle group(H5Gopen2(root, layer.c_str(), H5P_DEFAULT), H5Gclose);
+      const Handle group(H5Gopen2(root, layer.c_str(), group_access_), H5Gclose);
       if (!group.open()) fail("layer " + quote(layer) + " is missing");
       read_layer(group, layer);
     }
@@ -90,7 +123,7 @@ class Reader {
   }
 
   HostTensor dataset(hid_t group, const std::string& name) const {
-    const Handle data(H5Dopen2(group, name.c_str(), H5P_DEFAULT), H5Dclose);
+    const Handle data(H5Dopen2(group, name.c_str(), data_access_), H5Dclose);
     if (!data.open()) fail("weight " + quote(name) + " is missing or cut off");
     const Handle type(H5Dget_type(data), H5Tclose), space(H5Dget_space(data), H5Sclose);
     const Handle created(H5Dget_create_plist(data), H5Pclose);
@@ -176,6 +209,7 @@ class Reader {
   }
 
   std::string place_;
+  Handle group_access_, data_access_;
   Handle file_;
   TensorMap tensors_;
 };
@@ -183,8 +217,7 @@ class Reader {
 }  // namespace
 
 TensorMap read_keras_h5(const std::filesystem::path& path) {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // what goes wrong comes back as one fer::Error
-  H5Lunregister(H5L_TYPE_EXTERNAL);             // a link may not lead into another file
+  const QuietErrors quiet;
   return Reader(path).read();
 }
 

@@ -38,7 +38,7 @@ void Capture::stop() {
     stopping_ = true;
   }
   changed_.notify_all();
-  slot_.close();
+  slot_.cancel();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -114,7 +114,7 @@ bool Capture::reopen(std::string why) {
       const std::lock_guard lock(mutex_);
       name_ = source_->name();
       return true;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // too little memory, too
       why = error.what();
     }
   }
@@ -133,6 +133,18 @@ void Capture::deliver(Frame frame) {
 }
 
 void Capture::run() {
+  try {
+    read_frames();
+    const std::lock_guard lock(mutex_);
+    if (!any_ && !stopping_) failure_ = name_ + ": holds no frame that can be read";
+  } catch (const std::exception& error) {
+    const std::lock_guard lock(mutex_);
+    failure_ = name_ + ": " + error.what();
+  }
+  slot_.close();
+}
+
+void Capture::read_frames() {
   for (;;) {
     if (paused_ && !live_) {
       const auto begin = Clock::now();
@@ -174,11 +186,6 @@ void Capture::run() {
     // After a round without a frame the next would be the same.
     if (!any_ || !options_.loop || !reopen("")) break;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    if (!any_ && !stopping_) failure_ = name_ + ": holds no frame that can be read";
-  }
-  slot_.close();
 }
 
 }  // namespace fer

@@ -64,6 +64,7 @@ class Capture {
  private:
   using Clock = std::chrono::steady_clock;
   void run();
+  void read_frames();
   bool reopen(std::string why);
   void deliver(Frame frame);
   // False when there is something else to do: stop, or another source.

@@ -63,6 +63,7 @@ std::string what_is_stored(const Controls& controls) {
 }
 
 EventWriter::~EventWriter() {
+  controls_.storing_answers = false;
   if (file_ != stdout) std::fclose(file_);
 }
 

@@ -48,6 +48,13 @@ class NewestSlot {
     closed_ = true;
     changed_.notify_all();
   }
+  // Nothing more comes out.
+  void cancel() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    value_.reset();
+    changed_.notify_all();
+  }
   bool closed() const {
     const std::lock_guard lock(mutex_);
     return closed_;

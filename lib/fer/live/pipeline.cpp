@@ -40,8 +40,6 @@ Pipeline::Pipeline(SharedRecognizer& recognizer, const PipelineOptions& options,
       memory_(recognizer.recognizer(), options.tracker, options.smoother) {
   wants_overlay_ = std::any_of(sinks_.begin(), sinks_.end(),
                                [](const Sink* sink) { return sink->wants_overlay(); });
-  // A thread a camera and a thread a client are what fills the cores, not parts of one picture.
-  cv::setNumThreads(1);
   thread_ = std::thread([this] { run(); });
 }
 

@@ -16,6 +16,7 @@
 #include "fer/live/latency.h"
 #include "fer/live/live_frame.h"
 #include "fer/live/shared_recognizer.h"
+#include "fer/vision/opencv_threads.h"
 
 namespace fer {
 
@@ -40,8 +41,8 @@ class Pipeline {
   };
 
   // Opens the source (kInput when it cannot be opened) and starts. Recognizer, controls and sinks
-  // must outlive it. From then on OpenCV uses one thread in the whole process
-  // (cv::setNumThreads(1)).
+  // must outlive it. While it lives OpenCV uses one thread in the whole process: a
+  // thread a camera and a thread a client are what fills the cores, not parts of one picture.
   Pipeline(SharedRecognizer& recognizer, const PipelineOptions& options, Controls& controls,
            std::vector<Sink*> sinks);
   ~Pipeline();  // stops
@@ -62,6 +63,7 @@ class Pipeline {
   void process(CapturedFrame captured);
   double rate(std::chrono::steady_clock::time_point now) const;  // with mutex_ held
 
+  const OpencvThreads threads_{1};
   SharedRecognizer& recognizer_;
   Controls& controls_;
   std::vector<Sink*> sinks_;

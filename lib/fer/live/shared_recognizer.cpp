@@ -13,16 +13,18 @@ void SharedRecognizer::answer(std::span<FaceCrop* const> faces) {
   if (!mine.done) {
     running_ = true;
     const std::vector<Request*> batch = std::exchange(waiting_, {});
-    std::vector<FaceCrop*> all;
-    for (const Request* request : batch) {
-      all.insert(all.end(), request->faces.begin(), request->faces.end());
-    }
     ++counts_.batches;
-    counts_.faces += static_cast<std::int64_t>(all.size());
     counts_.shared += batch.size() > 1;
+    for (const Request* request : batch) {
+      counts_.faces += static_cast<std::int64_t>(request->faces.size());
+    }
     lock.unlock();
     std::exception_ptr error;
     try {
+      std::vector<FaceCrop*> all;
+      for (const Request* request : batch) {
+        all.insert(all.end(), request->faces.begin(), request->faces.end());
+      }
       recognizer_.answer(all);
     } catch (...) {
       error = std::current_exception();

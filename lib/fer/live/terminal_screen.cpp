@@ -44,12 +44,16 @@ void give_back() {
   errno = saved;
 }
 
-void on_signal(int number) {
+void on_signal(int number, siginfo_t* information, void* context) {
   give_back();
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     if (kSignals[i] != number) continue;
-    if (previous[i].sa_handler == SIG_IGN) return;
-    if (previous[i].sa_handler != SIG_DFL) return previous[i].sa_handler(number);
+    const struct sigaction& before = previous[i];
+    if ((before.sa_flags & SA_SIGINFO) != 0) {
+      return before.sa_sigaction(number, information, context);
+    }
+    if (before.sa_handler == SIG_IGN) return;
+    if (before.sa_handler != SIG_DFL) return before.sa_handler(number);
   }
   ::signal(number, SIG_DFL);
   ::raise(number);
@@ -67,12 +71,14 @@ TerminalScreen::TerminalScreen(bool whole) {
   whole_screen = whole;
   terminal = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal < 0 || ::tcgetattr(terminal, &original) != 0) {
+    if (terminal >= 0) ::close(terminal.exchange(-1));
     fail_input("there is no terminal: use --view window, web or none");
   }
   taken = true;
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     struct sigaction action {};
-    action.sa_handler = on_signal;
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_SIGINFO;
     ::sigaction(kSignals[i], &action, &previous[i]);
   }
   termios raw = original;

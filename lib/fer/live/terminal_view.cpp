@@ -2,10 +2,10 @@
 
 #include <chafa.h>
 #include <langinfo.h>
+#include <locale.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <opencv2/core.hpp>
@@ -98,8 +98,10 @@ Abilities abilities_of(ChafaTermInfo* terminal) {
   Abilities can;
   const std::string term = environment("TERM"), colours = environment("COLORTERM");
   can.cursor = !term.empty() && term != "dumb";
-  std::setlocale(LC_CTYPE, "");
-  can.unicode = std::string(::nl_langinfo(CODESET)) == "UTF-8";
+  if (const locale_t user = ::newlocale(LC_CTYPE_MASK, "", nullptr)) {
+    can.unicode = std::string(::nl_langinfo_l(CODESET, user)) == "UTF-8";
+    ::freelocale(user);
+  }
   can.colour = environment("NO_COLOR").empty();
   can.picture = can.cursor && can.unicode && can.colour;
   const bool direct = colours == "truecolor" || colours == "24bit" ||
@@ -115,6 +117,20 @@ Abilities abilities_of(ChafaTermInfo* terminal) {
   }
   return can;
 }
+
+// Messages would stand in the picture.
+class SilentLog {
+ public:
+  SilentLog() {
+    if (stderr_is_terminal()) set_log_level(LogLevel::kOff);
+  }
+  ~SilentLog() { set_log_level(before_); }
+  SilentLog(const SilentLog&) = delete;
+  SilentLog& operator=(const SilentLog&) = delete;
+
+ private:
+  const LogLevel before_ = log_level();
+};
 
 }  // namespace
 
@@ -151,20 +167,25 @@ struct TerminalView::Impl {
       : recognizer(known_recognizer),
         controls(known_controls),
         hooks(std::move(known_hooks)),
-        info(chafa_term_db_detect(chafa_term_db_get_default(), environ)),
-        can(abilities_of(info)),
-        screen(can.cursor) {
-    if (stderr_is_terminal()) set_log_level(LogLevel::kOff);  // the picture is there
-    thread = std::thread([this] { run(); });
-  }
+        info(chafa_term_db_detect(chafa_term_db_get_default(), environ), chafa_term_info_unref),
+        can(abilities_of(info.get())),
+        screen(can.cursor),
+        thread([this] { run(); }) {}
   ~Impl() {
     slot.close();
     thread.join();
-    chafa_term_info_unref(info);
-    set_log_level(logged);
   }
 
   void run() {
+    try {
+      show();
+    } catch (const std::exception& error) {
+      controls.quit = true;
+      failure = error.what();
+    }
+  }
+
+  void show() {
     LiveFramePtr frame;
     auto next_draw = Clock::now();
     // Half a megabyte a picture: a line to another machine gets fewer.
@@ -345,7 +366,7 @@ struct TerminalView::Impl {
     ChafaCanvas* canvas = chafa_canvas_new(config);
     chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGBA8_UNASSOCIATED, small.data, small.cols,
                                  small.rows, static_cast<int>(small.step));
-    GString* printed = chafa_canvas_print(canvas, info);
+    GString* printed = chafa_canvas_print(canvas, info.get());
     std::string text(printed->str, printed->len);
     g_string_free(printed, TRUE);
     chafa_canvas_unref(canvas);
@@ -366,9 +387,9 @@ struct TerminalView::Impl {
   const Recognizer& recognizer;
   Controls& controls;
   ViewHooks hooks;
-  const LogLevel logged = log_level();  // before the view
-  ChafaTermInfo* info;
+  std::unique_ptr<ChafaTermInfo, decltype(&chafa_term_info_unref)> info;
   Abilities can;
+  SilentLog silent;  // until the screen is given back
   TerminalScreen screen;
   TerminalScreen::Size drawn{0, 0, 0, 0};
   bool pictured = false;  // a picture is on the screen
@@ -376,13 +397,18 @@ struct TerminalView::Impl {
   std::string said;  // after a key, for two seconds
   Clock::time_point said_until{};
   NewestSlot<LiveFramePtr> slot;
-  std::thread thread;
+  std::string failure;  // of the thread, to be read when it has ended
+  std::thread thread;   // the last: it begins when all else is there
 };
 
 TerminalView::TerminalView(const Recognizer& recognizer, Controls& controls, ViewHooks hooks)
     : impl_(std::make_unique<Impl>(recognizer, controls, std::move(hooks))) {}
 
-TerminalView::~TerminalView() = default;
+TerminalView::~TerminalView() {
+  const std::string failure = std::move(impl_->failure);
+  impl_.reset();  // the log is heard again
+  if (!failure.empty()) log_error("the terminal view ended: " + failure);
+}
 
 void TerminalView::put(const LiveFramePtr& frame) { impl_->slot.put(frame); }
 

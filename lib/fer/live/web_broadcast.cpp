@@ -45,12 +45,16 @@ void Broadcast::put(const LiveFramePtr& frame) { newest_.put(frame); }
 void Broadcast::encode() {
   std::int64_t number = 0;
   while (const auto frame = newest_.take()) {
-    News fresh;
-    fresh.number = ++number;
-    fresh.blurred = (*frame)->blurred;
-    fresh.event = std::make_shared<const std::string>(event_line(event_json(**frame, recognizer_)));
-    if (counts_.viewers > 0) fresh.jpeg = encoded((*frame)->overlay);
-    net::post(io_, [this, fresh = std::move(fresh)]() mutable { publish(std::move(fresh)); });
+    try {
+      News fresh;
+      fresh.number = ++number;
+      fresh.blurred = (*frame)->blurred;
+      fresh.event =
+          std::make_shared<const std::string>(event_line(event_json(**frame, recognizer_)));
+      if (counts_.viewers > 0) fresh.jpeg = encoded((*frame)->overlay);
+      net::post(io_, [this, fresh = std::move(fresh)]() mutable { publish(std::move(fresh)); });
+    } catch (const std::bad_alloc&) {  // this frame is passed over
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
+#include <locale>
 #include <sstream>
 
 namespace fer {
@@ -14,7 +15,10 @@ namespace {
 
 class Exposition {
  public:
-  Exposition() { out_ << std::setprecision(12); }
+  Exposition() {
+    out_.imbue(std::locale::classic());  // whatever the host program's own is
+    out_ << std::setprecision(12);
+  }
 
   void head(const char* name, const char* type, const char* help) {
     out_ << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';

@@ -52,7 +52,13 @@ WindowView::WindowView(Controls& controls, ViewHooks hooks)
   cv::namedWindow(kTitle, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO | cv::WINDOW_GUI_NORMAL);
 }
 
-WindowView::~WindowView() { cv::destroyAllWindows(); }
+WindowView::~WindowView() {
+  try {
+    cv::destroyWindow(kTitle);
+    cv::pollKey();                  // or GTK keeps it on the screen until something else asks
+  } catch (const cv::Exception&) {  // its user closed it
+  }
+}
 
 void WindowView::step() {
   if (auto newer = slot_.take_within(std::chrono::milliseconds(15))) frame_ = *newer;

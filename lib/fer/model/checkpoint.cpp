@@ -77,8 +77,10 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   write_safetensors(path, file);
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path) {
-  const SafetensorsHeader header = read_safetensors_header(path);
+namespace {
+
+// All but the weights, which must fit.
+Checkpoint described(const SafetensorsHeader& header, const std::filesystem::path& path) {
   Checkpoint checkpoint;
   try {
     if (metadata(header, "format") != kFormat) {
@@ -99,7 +101,15 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   } catch (const Error& error) {
     fail_input(path.string() + ": " + error.what());
   }
-  for (const auto& [name, tensor] : read_safetensors(path).tensors) {
+  return checkpoint;
+}
+
+}  // namespace
+
+Checkpoint load_checkpoint(const std::filesystem::path& path) {
+  Checkpoint checkpoint;
+  const auto check = [&](const SafetensorsHeader& header) { checkpoint = described(header, path); };
+  for (const auto& [name, tensor] : read_safetensors(path, check).tensors) {
     check_values(path, name, tensor);
     checkpoint.weights[name] = tensor.converted(DType::kF32);
   }

@@ -13,7 +13,8 @@ class Classifier {
  public:
   virtual ~Classifier() = default;
   virtual const ModelSpec& spec() const = 0;
-  // Logits [N, classes] by head for a normalised batch [N, C, H, W] F32. Not thread-safe.
+  // Logits [N, classes] by head for a normalised batch [N, C, H, W] F32. Throws kInput when the
+  // batch does not fit the net, kRuntime when the engine cannot compute it. Not thread-safe.
   virtual std::map<std::string, HostTensor> logits(const HostTensor& batch) = 0;
   // Crops of any size and colour; preprocessing, batching and softmax as the spec says.
   std::vector<Probabilities> classify(std::span<const Image> crops, int batch_size = 64);

@@ -22,11 +22,12 @@ namespace {
 // Limits on what a stored graph may ask for: far beyond any sensible network, far below what would
 // exhaust a machine before the mistake is noticed.
 constexpr std::size_t kMaxNodes = 10'000;
-constexpr int kMaxChannels = 1 << 20;                       // of an image, or features
-constexpr int kMaxSide = 1 << 13;                           // of an input
-constexpr int kMaxWindow = 1 << 10;                         // kernel, stride, padding
-constexpr std::int64_t kMaxActivation = 1 << 26;            // elements of one result, one sample
-constexpr std::int64_t kMaxTensor = std::int64_t{1} << 31;  // elements of one parameter
+constexpr int kMaxChannels = 1 << 20;                        // of an image, or features
+constexpr int kMaxSide = 1 << 13;                            // of an input
+constexpr int kMaxWindow = 1 << 10;                          // kernel, stride, padding
+constexpr std::int64_t kMaxActivation = 1 << 26;             // elements of one result, one sample
+constexpr std::int64_t kMaxTensor = std::int64_t{1} << 31;   // elements of one parameter
+constexpr std::int64_t kMaxResults = std::int64_t{1} << 30;  // of all nodes, one sample
 constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 
 // In the order of Operation.
@@ -282,6 +283,32 @@ Shape infer_shape(const Operation& operation, const std::vector<Shape>& inputs) 
   }
 }
 
+namespace {
+
+std::vector<Parameter> node_parameters(const Node& node, const std::vector<Shape>& inputs) {
+  std::vector<Parameter> result;
+  const auto add = [&](const char* suffix, Shape shape, bool trainable = true) {
+    result.push_back({node.name + "." + suffix, std::move(shape), trainable});
+  };
+  if (const auto* conv = std::get_if<op::Conv2d>(&node.operation)) {
+    add("weight",
+        {conv->out_channels, inputs[0][0] / conv->groups, conv->kernel_height, conv->kernel_width});
+    if (conv->bias) add("bias", {conv->out_channels});
+  } else if (const auto* linear = std::get_if<op::Linear>(&node.operation)) {
+    add("weight", {linear->out_features, inputs[0][0]});
+    if (linear->bias) add("bias", {linear->out_features});
+  } else if (std::holds_alternative<op::BatchNorm>(node.operation)) {
+    const Shape channels = {inputs[0][0]};
+    add("weight", channels);
+    add("bias", channels);
+    add("running_mean", channels, false);
+    add("running_var", channels, false);
+  }
+  return result;
+}
+
+}  // namespace
+
 int Graph::add(std::string name, Operation operation, std::vector<int> inputs) {
   if (nodes_.size() >= kMaxNodes) {
     fail_input("a graph of more than " + std::to_string(kMaxNodes) + " nodes");
@@ -300,22 +327,31 @@ int Graph::add(std::string name, Operation operation, std::vector<int> inputs) {
     }
     input_shapes.push_back(shapes_[input]);
   }
+  Shape shape;
   try {
-    shapes_.push_back(infer_shape(operation, input_shapes));
+    shape = infer_shape(operation, input_shapes);
   } catch (const Error& error) {
     fail_input("node '" + name + "': " + error.what());
   }
-  nodes_.push_back({std::move(name), std::move(operation), std::move(inputs)});
-
-  const int index = static_cast<int>(nodes_.size()) - 1;
-  for (const Parameter& parameter : parameters(index)) {
+  const std::int64_t results = result_elements_ + element_count(shape);
+  if (results > kMaxResults) {
+    fail_input("node '" + name + "': with it the results of all nodes are too large");
+  }
+  std::int64_t weights = parameter_elements_;
+  const Node node{std::move(name), std::move(operation), std::move(inputs)};
+  for (const Parameter& parameter : node_parameters(node, input_shapes)) {
     const std::int64_t count = element_count(parameter.shape);
-    if (count > kMaxTensor || (parameter_elements_ += count) > kMaxParameters) {
+    if (count > kMaxTensor || (weights += count) > kMaxParameters) {
       fail_input("parameter " + parameter.name + " " + to_string(parameter.shape) +
                  " is too large");
     }
   }
-  return index;
+  shapes_.reserve(shapes_.size() + 1);  // so that both grow or none
+  nodes_.push_back(node);
+  shapes_.push_back(std::move(shape));
+  result_elements_ = results;
+  parameter_elements_ = weights;
+  return static_cast<int>(nodes_.size()) - 1;
 }
 
 bool Graph::is_output(int node) const {
@@ -353,25 +389,9 @@ int Graph::find(const std::string& node_name) const {
 
 std::vector<Parameter> Graph::parameters(int node) const {
   const Node& n = nodes_.at(node);
-  std::vector<Parameter> result;
-  const auto add_parameter = [&](const char* suffix, Shape shape, bool trainable = true) {
-    result.push_back({n.name + "." + suffix, std::move(shape), trainable});
-  };
-  if (const auto* conv = std::get_if<op::Conv2d>(&n.operation)) {
-    add_parameter("weight", {conv->out_channels, shapes_[n.inputs[0]][0] / conv->groups,
-                             conv->kernel_height, conv->kernel_width});
-    if (conv->bias) add_parameter("bias", {conv->out_channels});
-  } else if (const auto* linear = std::get_if<op::Linear>(&n.operation)) {
-    add_parameter("weight", {linear->out_features, shapes_[n.inputs[0]][0]});
-    if (linear->bias) add_parameter("bias", {linear->out_features});
-  } else if (std::holds_alternative<op::BatchNorm>(n.operation)) {
-    const Shape channels = {shapes_[node][0]};
-    add_parameter("weight", channels);
-    add_parameter("bias", channels);
-    add_parameter("running_mean", channels, false);
-    add_parameter("running_var", channels, false);
-  }
-  return result;
+  std::vector<Shape> inputs;
+  for (const int input : n.inputs) inputs.push_back(shapes_[input]);
+  return node_parameters(n, inputs);
 }
 
 std::vector<Parameter> Graph::parameters() const {

@@ -126,8 +126,9 @@ class Graph {
  public:
   // Appends a node and returns its index. Throws kInput on a duplicate or bad name, a wrong number
   // of inputs, shapes that do not fit, values out of range, more than 10,000 nodes, a result of
-  // more than 2^26 elements, a parameter of more than 2^31 or all of them together more than 2^33;
-  // so a Graph in hand is always valid.
+  // more than 2^26 elements or all of them together more than 2^30, a parameter of more than 2^31
+  // or all of them together more than 2^33. What is refused changes nothing, so a Graph in hand is
+  // always valid.
   int add(std::string name, Operation operation, std::vector<int> inputs = {});
   void add_output(std::string head, int node);  // head: unique, [A-Za-z0-9_]+
 
@@ -150,7 +151,7 @@ class Graph {
   std::vector<Node> nodes_;
   std::vector<Output> outputs_;
   std::vector<Shape> shapes_;
-  std::int64_t parameter_elements_ = 0;
+  std::int64_t result_elements_ = 0, parameter_elements_ = 0;
 };
 
 // The one place that knows how an operation changes a shape (without the batch dimension).

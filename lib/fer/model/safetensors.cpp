@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "fer/core/error.h"
@@ -112,11 +113,13 @@ void check_layout(const std::map<std::string, StoredTensor>& tensors, std::int64
 OpenFile open_file(const std::filesystem::path& path) {
   const std::string place = path.string();
   std::error_code error;
-  const auto file_size = std::filesystem::file_size(path, error);
+  std::ignore = std::filesystem::file_size(path, error);  // says what is wrong with a folder, too
   if (error) fail_input(place + ": " + error.message());
   OpenFile file;
-  file.stream.open(path, std::ios::binary);
+  file.stream.open(path, std::ios::binary | std::ios::ate);
   if (!file.stream) fail_input(place + ": " + std::generic_category().message(errno));
+  const auto file_size = static_cast<std::uintmax_t>(file.stream.tellg());
+  file.stream.seekg(0);
 
   std::uint64_t header_size = 0;
   if (file_size < sizeof header_size) {
@@ -158,6 +161,12 @@ HostTensor read_tensor(OpenFile& file, const StoredTensor& tensor, const std::st
   std::ranges::transform(values, result.floats().begin(),
                          [](double value) { return static_cast<float>(value); });
   return result;
+}
+
+SafetensorsHeader header_of(const OpenFile& file) {
+  SafetensorsHeader header{file.metadata, {}};
+  for (const auto& [name, tensor] : file.tensors) header.tensors[name] = tensor.type;
+  return header;
 }
 
 // The JSON behind its length, padded.
@@ -207,8 +216,10 @@ void write_safetensors(const std::filesystem::path& path, const SafetensorsFile&
   write_file_atomically(path, parts);
 }
 
-SafetensorsFile read_safetensors(const std::filesystem::path& path) {
+SafetensorsFile read_safetensors(const std::filesystem::path& path,
+                                 const std::function<void(const SafetensorsHeader&)>& check) {
   OpenFile file = open_file(path);
+  if (check) check(header_of(file));
   SafetensorsFile result;
   for (const auto& [name, tensor] : file.tensors) {
     result.tensors[name] = read_tensor(file, tensor, path.string());
@@ -218,10 +229,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
 }
 
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
-  OpenFile file = open_file(path);
-  SafetensorsHeader header{std::move(file.metadata), {}};
-  for (auto& [name, tensor] : file.tensors) header.tensors[name] = std::move(tensor.type);
-  return header;
+  return header_of(open_file(path));
 }
 
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path) {

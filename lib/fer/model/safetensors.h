@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -30,7 +31,10 @@ std::vector<std::uint8_t> encode_safetensors_header(const SafetensorsFile& file)
 // taken, on: a header longer than the file or than 100 MB, JSON that is broken, deep or names a
 // tensor twice, unknown dtypes, negative or overflowing shapes, offsets that overlap, leave gaps,
 // are out of range or do not fit the shape.
-SafetensorsFile read_safetensors(const std::filesystem::path& path);
+// check: sees the header before that memory is taken, of the same file whatever is renamed over it
+// meanwhile, and throws what it does not like.
+SafetensorsFile read_safetensors(const std::filesystem::path& path,
+                                 const std::function<void(const SafetensorsHeader&)>& check = {});
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
 // Another text under `key` of the metadata; every byte of data stays. Atomic, and as careful with

@@ -28,18 +28,33 @@ bool cpu_has_bf16() {
 #endif
 }
 
-void set_autocast(bool cuda, bool enabled) {
+struct AutocastState {
+  bool enabled;
+  at::ScalarType dtype;
+};
+
+AutocastState autocast_state(bool cuda) {
 #if FER_TORCH_AT_LEAST(2, 4)
   const auto device = cuda ? at::kCUDA : at::kCPU;
-  at::autocast::set_autocast_dtype(device, at::kBFloat16);
-  at::autocast::set_autocast_enabled(device, enabled);
+  return {at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device)};
+#else
+  if (cuda) return {at::autocast::is_enabled(), at::autocast::get_autocast_gpu_dtype()};
+  return {at::autocast::is_cpu_enabled(), at::autocast::get_autocast_cpu_dtype()};
+#endif
+}
+
+void set_autocast(bool cuda, const AutocastState& state) {
+#if FER_TORCH_AT_LEAST(2, 4)
+  const auto device = cuda ? at::kCUDA : at::kCPU;
+  at::autocast::set_autocast_dtype(device, state.dtype);
+  at::autocast::set_autocast_enabled(device, state.enabled);
 #else
   if (cuda) {
-    at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
-    at::autocast::set_enabled(enabled);
+    at::autocast::set_autocast_gpu_dtype(state.dtype);
+    at::autocast::set_enabled(state.enabled);
   } else {
-    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
-    at::autocast::set_cpu_enabled(enabled);
+    at::autocast::set_autocast_cpu_dtype(state.dtype);
+    at::autocast::set_cpu_enabled(state.enabled);
   }
 #endif
 }
@@ -55,6 +70,7 @@ void prepare_torch_process() {
     setenv("ATEN_CPU_CAPABILITY", "avx512", 0);
   }
 #endif
+  at::globalContext().setAllowTF32CuDNN(false);
 }
 
 std::string resolve_device(const std::string& name) {
@@ -70,7 +86,6 @@ std::string resolve_device(const std::string& name) {
     fail_input(format("--device %s: CUDA devices here are cuda:0 to cuda:%lld", name.c_str(),
                       devices - 1));
   }
-  at::globalContext().setAllowTF32CuDNN(false);  // fp32 is fp32 there too
   return device;
 }
 
@@ -82,8 +97,6 @@ void set_torch_threads(int threads) {
 
 int torch_threads() { return at::get_num_threads(); }
 
-std::string torch_version() { return TORCH_VERSION; }
-
 bool resolve_bf16(const std::string& amp, const std::string& device) {
   if (amp == "off") return false;
   if (amp == "bf16") return true;
@@ -91,15 +104,20 @@ bool resolve_bf16(const std::string& amp, const std::string& device) {
   return device == "cpu" ? cpu_has_bf16() : true;
 }
 
-Autocast::Autocast(bool enabled, const std::string& device)
-    : enabled_(enabled), cuda_(device != "cpu") {
-  if (enabled_) set_autocast(cuda_, true);
+struct Autocast::Before {
+  bool cuda;
+  AutocastState state;
+};
+
+Autocast::Autocast(bool enabled, const std::string& device) {
+  const bool cuda = device != "cpu";
+  before_ = std::make_unique<Before>(Before{cuda, autocast_state(cuda)});
+  set_autocast(cuda, {enabled, enabled ? at::kBFloat16 : before_->state.dtype});
 }
 
 Autocast::~Autocast() {
-  if (!enabled_) return;
   at::autocast::clear_cache();
-  set_autocast(cuda_, false);
+  set_autocast(before_->cuda, before_->state);
 }
 
 void synchronise(const std::string& device) {

@@ -15,23 +15,25 @@ struct Device;
 
 namespace fer {
 
-// First line of a main that trains: larger malloc thresholds (+13 to +33 % measured) and libtorch's
-// AVX-512 kernels where the CPU has them. An environment the user set is left alone.
+// First line of a main that trains: larger malloc thresholds (+13 to +33 % measured), libtorch's
+// AVX-512 kernels where the CPU has them, and fp32 that is fp32 on a GPU, too (no TF32 in cuDNN).
+// An environment the user set is left alone.
 void prepare_torch_process();
 
 // "auto" (cuda when there is one, else cpu), "cpu", "cuda" or "cuda:N". Throws kInput when the
 // device is not there or the name is unknown.
 std::string resolve_device(const std::string& name);
 c10::Device torch_device(const std::string& resolved);
-void set_torch_threads(int threads);  // 0: all cores that this process may use
+// Of the whole process. 0: all cores that this process may use.
+void set_torch_threads(int threads);
 int torch_threads();
-std::string torch_version();
 
 // Mixed precision: "auto" is bf16 on a GPU and where the CPU multiplies it natively, else off.
 bool resolve_bf16(const std::string& amp,
                   const std::string& device);  // auto, bf16, off; throws kInput
 
-// While it lives, this thread's convolutions and matrix products run in bf16.
+// While it lives, this thread's convolutions and matrix products run in bf16, or (enabled = false)
+// in what their tensors are; then again as its user had them.
 class Autocast {
  public:
   Autocast(bool enabled, const std::string& device);
@@ -40,8 +42,8 @@ class Autocast {
   Autocast& operator=(const Autocast&) = delete;
 
  private:
-  bool enabled_;
-  bool cuda_;
+  struct Before;
+  std::unique_ptr<Before> before_;
 };
 
 // Waits until the device has done what was asked of it; a clock is read after that.

@@ -8,16 +8,29 @@
 #include <algorithm>
 
 #include "fer/core/error.h"
+#include "fer/model/reference.h"
 #include "fer/nn/graph_module.h"
 #include "fer/nn/runtime.h"
 
 namespace fer {
 namespace {
 
+// What goes wrong in libtorch is one line of a fer::Error for whoever is above.
+template <typename Body>
+void translated(const Body& body) {
+  try {
+    body();
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    fail_runtime("libtorch: " + what.substr(0, what.find('\n')));
+  }
+}
+
 class TorchClassifier : public Classifier {
  public:
   TorchClassifier(const Checkpoint& checkpoint, const TorchClassifierOptions& options)
-      : spec_(checkpoint.spec),
+      : graph_(checkpoint.graph),
+        spec_(checkpoint.spec),
         device_(resolve_device(options.device)),
         bf16_(options.bf16),
         module_(checkpoint.graph, device_) {
@@ -27,20 +40,24 @@ class TorchClassifier : public Classifier {
   const ModelSpec& spec() const override { return spec_; }
 
   std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
-    c10::InferenceMode inference;
-    auto input = at::empty(
-        batch.shape,
-        at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-    input.copy_(to_torch(batch));
+    check_batch(graph_, batch);
     std::map<std::string, HostTensor> result;
-    const Autocast autocast(bf16_, device_);
-    for (const auto& [head, logits] : module_.forward(input.to(torch_device(device_)))) {
-      result[head] = from_torch(logits);
-    }
+    translated([&] {
+      c10::InferenceMode inference;
+      auto input = at::empty(
+          batch.shape,
+          at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+      input.copy_(to_torch(batch));
+      const Autocast autocast(bf16_, device_);
+      for (const auto& [head, logits] : module_.forward(input.to(torch_device(device_)))) {
+        result[head] = from_torch(logits);
+      }
+    });
     return result;
   }
 
  private:
+  Graph graph_;
   ModelSpec spec_;
   std::string device_;
   bool bf16_;
@@ -49,7 +66,8 @@ class TorchClassifier : public Classifier {
 
 class FrozenClassifier : public Classifier {
  public:
-  explicit FrozenClassifier(const Checkpoint& checkpoint) : spec_(checkpoint.spec) {
+  explicit FrozenClassifier(const Checkpoint& checkpoint)
+      : graph_(checkpoint.graph), spec_(checkpoint.spec) {
     GraphModule module(checkpoint.graph, "cpu");
     module.load(checkpoint.weights);
     for (const at::Tensor& weight : module.trainable()) weight.set_requires_grad(false);
@@ -75,17 +93,21 @@ class FrozenClassifier : public Classifier {
   const ModelSpec& spec() const override { return spec_; }
 
   std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
-    const at::NoGradGuard no_grad;
-    torch::jit::Stack stack = {to_torch(batch)};
-    executor_.run(stack);
+    check_batch(graph_, batch);
     std::map<std::string, HostTensor> result;
-    for (std::size_t i = 0; i < heads_.size(); ++i) {
-      result[heads_[i]] = from_torch(stack.at(i).toTensor());
-    }
+    translated([&] {
+      const at::NoGradGuard no_grad;
+      torch::jit::Stack stack = {to_torch(batch)};
+      executor_.run(stack);
+      for (std::size_t i = 0; i < heads_.size(); ++i) {
+        result[heads_[i]] = from_torch(stack.at(i).toTensor());
+      }
+    });
     return result;
   }
 
  private:
+  Graph graph_;
   ModelSpec spec_;
   torch::jit::GraphExecutor executor_;
   std::vector<std::string> heads_;

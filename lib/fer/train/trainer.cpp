@@ -548,8 +548,10 @@ Checkpoint Trainer::checkpoint() const {
 
 std::vector<Image> Trainer::preview(int n) const {
   const Impl& t = *impl_;
-  const auto draws =
-      t.batch_draws(epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch), t.step);
+  const bool epoch_ends = t.step == t.steps_per_epoch;  // stopped before its validation
+  const auto draws = t.batch_draws(
+      epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch + (epoch_ends ? 1 : 0)),
+      epoch_ends ? 0 : t.step);
   const auto input = t.caches_features()
                          ? plain_batch(t.train.images(t.samples(draws)), t.initial.spec)
                          : t.batch(draws).input;

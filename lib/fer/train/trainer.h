@@ -43,7 +43,8 @@ class Trainer {
   };
 
   // Throws kInput on options or data that do not go together (batch larger than the data, a head
-  // weight for a head that is not there, an empty split).
+  // weight for a head that is not there, an empty split). Sets libtorch's threads of the whole
+  // process to options.threads.
   Trainer(const Checkpoint& initial, const OpenedDataset& data, const TrainOptions& options,
           const AugmentOptions& augment);
   ~Trainer();
@@ -78,7 +79,8 @@ class Trainer {
 
   // Everything that a resumed run needs to go on with the same numbers.
   void save_state(const std::filesystem::path& path, const std::string& note) const;
-  // Returns the note. Throws kInput when the file belongs to another net, data or recipe.
+  // Returns the note. Throws kInput when the file belongs to another net, data, batch size or kind
+  // of optimiser; that the other options are the run's own is up to the caller.
   std::string load_state(const std::filesystem::path& path);
 
  private:

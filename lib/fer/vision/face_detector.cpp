@@ -207,7 +207,11 @@ class CascadeDetector : public FaceDetector {
     std::vector<double> weights;
     // Smaller faces than a twentieth of the picture cost as much as all others together.
     const cv::Size least(options_.input_size / 10, options_.input_size / 10);
-    cascade_.detectMultiScale(small, boxes, levels, weights, 1.1, 4, 0, least, {}, true);
+    try {
+      cascade_.detectMultiScale(small, boxes, levels, weights, 1.1, 4, 0, least, {}, true);
+    } catch (const cv::Exception& error) {
+      fail_runtime(name() + ": " + trim(error.err));
+    }
     std::vector<Face> faces;
     for (std::size_t i = 0; i < boxes.size(); ++i) {
       const auto back = [&](int pixels) { return static_cast<float>(pixels / scale); };

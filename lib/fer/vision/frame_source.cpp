@@ -190,18 +190,27 @@ std::unique_ptr<FrameSource> open_frame_source(const FrameSourceOptions& options
   return std::make_unique<CaptureSource>(options);
 }
 
-std::vector<Camera> list_cameras() {
+std::vector<Camera> list_cameras(const fs::path& drivers) {
+  // Of a camera that is pulled out meanwhile nothing can be read.
+  const auto line = [](const fs::path& path) -> std::optional<std::string> {
+    try {
+      return trim(read_text_file(path));
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
   std::vector<Camera> cameras;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator("/sys/class/video4linux", none)) {
-    const std::string device = entry.path().filename().string();
+  std::error_code error;
+  for (fs::directory_iterator entry(drivers, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string device = entry->path().filename().string();
     long long index = 0;
     if (!device.starts_with("video") || !parse_int(device.substr(5), index)) continue;
     // A camera has further nodes, for its metadata; the first carries the picture.
-    if (fs::exists(entry.path() / "index") && trim(read_text_file(entry.path() / "index")) != "0")
-      continue;
-    cameras.push_back(
-        {static_cast<int>(index), "/dev/" + device, trim(read_text_file(entry.path() / "name"))});
+    if (line(entry->path() / "index").value_or("0") != "0") continue;
+    if (const auto name = line(entry->path() / "name")) {
+      cameras.push_back({static_cast<int>(index), "/dev/" + device, *name});
+    }
   }
   std::sort(cameras.begin(), cameras.end(),
             [](const Camera& a, const Camera& b) { return a.index < b.index; });

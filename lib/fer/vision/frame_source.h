@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,7 @@ struct Camera {
   std::string device;  // /dev/video0
   std::string name;    // what the driver calls it
 };
-std::vector<Camera> list_cameras();
+// Those whose driver can be asked, by index. drivers: where the kernel lists them.
+std::vector<Camera> list_cameras(const std::filesystem::path& drivers = "/sys/class/video4linux");
 
 }  // namespace fer

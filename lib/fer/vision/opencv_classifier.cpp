@@ -9,21 +9,10 @@
 #include "fer/core/parallel.h"
 #include "fer/core/text.h"
 #include "fer/vision/mat.h"
+#include "fer/vision/opencv_threads.h"
 
 namespace fer {
 namespace {
-
-// OpenCV's threads are the process's. They are as asked as long as this lives, and then again as
-// its user had them.
-class OpencvThreads {
- public:
-  explicit OpencvThreads(int threads) : before_(cv::getNumThreads()) { cv::setNumThreads(threads); }
-  ~OpencvThreads() { cv::setNumThreads(before_); }
-  OpencvThreads(const OpencvThreads&) = delete;
-
- private:
-  int before_;
-};
 
 class OpencvClassifier : public Classifier {
  public:
