@@ -44,6 +44,10 @@ need=(
   curl ca-certificates
 )
 what=${1:-test}
+case $#:$what in
+  [01]:build | [01]:demo | [01]:test) ;;
+  *) sed -n '2,/^set /s/^# //p' "$0" >&2; exit 2 ;;
+esac
 if [ "$what" != build ]; then
   # By command: node may come from elsewhere than Debian and bring npm along.
   command -v node >/dev/null || need+=(nodejs)
@@ -65,7 +69,7 @@ install_packages() {
     sudo=(sudo)
   fi
   command -v apt-get >/dev/null || { echo "bootstrap: no apt-get here; needed: ${missing[*]}" >&2; exit 1; }
-  echo "bootstrap: installing with apt-get: ${missing[*]}"
+  echo "bootstrap: installing with apt-get (on a bare machine some 600 MB, a few minutes): ${missing[*]}"
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }

@@ -7,6 +7,7 @@
 #   FER_SAMPLES    folder of the sample photos (default: fetched to build/samples)
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# //p' "$0"; exit ;; esac
 cd "$(dirname "$0")/.."
 
 timed "set-up" scripts/bootstrap.sh test

@@ -11,7 +11,7 @@
 # programs) may be set; two of it may work side by side on other SEEDS.
 set -euo pipefail
 
-[ $# -ge 3 ] || { sed -n '2,12p' "$0" | cut -c3-; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")/.." && pwd)
 base=$1 data=$2 out=$3
 shift 3
@@ -22,7 +22,7 @@ mkdir -p "$out"
 csv=$out/transfer.csv
 # Trains beside the first 350 images of PublicTest instead of all 3,589, which would take most of the time.
 few=$out/few.csv
-[ -f "$few" ] || { awk '/,PublicTest/ && ++n > 350 { next } !/,PrivateTest/' "$data" >"$few.$$" && mv "$few.$$" "$few"; }
+[ -f "$few" ] || { awk '/PublicTest/ && ++n > 350 { next } !/PrivateTest/' "$data" >"$few.$$" && mv "$few.$$" "$few"; }
 [ -f "$csv" ] || echo "images,start,seed,accuracy,macro_f1,seconds" >"$csv"
 
 for images in "$@"; do
@@ -38,7 +38,8 @@ for images in "$@"; do
         how=(--arch compact --ema 0.98)
       fi
       begin=$SECONDS
-      "$bin/fer-train" "${how[@]}" "${common[@]}" >"$out/$start-$images-$seed.log" 2>&1
+      "$bin/fer-train" "${how[@]}" "${common[@]}" >"$out/$start-$images-$seed.log" 2>&1 ||
+        { echo "transfer_table: fer-train failed, see $out/$start-$images-$seed.log" >&2; exit 1; }
       seconds=$((SECONDS - begin))
       "$bin/fer-eval" --model "$out/runs/$start-$images-$seed/weights/last.safetensors" --data "$data" \
         --labels fer2013 --split val --threads "${THREADS:-0}" >"$out/$start-$images-$seed.txt" 2>>"$out/$start-$images-$seed.log"

@@ -2,9 +2,9 @@
 
 namespace fer::tools {
 
-void add_engine_options(Options& options, EngineOptions& engine,
-                        const std::vector<Engine>& engines) {
-  std::string names = "auto (the fastest by a short probe)";
+void add_engine_options(Options& options, EngineOptions& engine, const std::vector<Engine>& engines,
+                        const std::string& automatic) {
+  std::string names = "auto (" + automatic + ")";
   for (const Engine& known : engines) names += ", " + known.name;
   options.add("--engine", "engine", &engine.engine, names);
   options.add("--precision", "precision", &engine.precision,

@@ -1,10 +1,13 @@
 #include "eval_options.h"
 
 #include <cmath>
+#include <filesystem>
 
 #include "all_engines.h"
 #include "fer/core/error.h"
+#include "fer/core/file.h"
 #include "fer/core/text.h"
+#include "fer/eval/writers.h"
 #include "fer/model/find_model.h"
 
 namespace fer::tools {
@@ -18,6 +21,17 @@ constexpr const char* kExamples =
     "  fer-eval --model best.safetensors --data faces.csv --slice camera --slice age\n"
     "  fer-eval --model best.safetensors --data fer2013.csv --fail-under 0.7 --format json\n";
 
+// The file is made anew: a card that somebody wrote stays.
+void check_model_card(const std::filesystem::path& file) {
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (!std::filesystem::is_directory(folder))
+    fail_input("--model-card " + file.string() + ": there is no folder " + folder.string());
+  if (std::filesystem::exists(file) && !read_text_file(file).starts_with(kMeasuredPart)) {
+    fail_input("--model-card " + file.string() +
+               ": is there and was not written by fer-eval; name another file");
+  }
+}
+
 void check(EvalFlags& flags) {
   if (flags.models.empty()) {
     if (!flags.calibrate.empty())
@@ -30,13 +44,13 @@ void check(EvalFlags& flags) {
     fail_input("--format '" + flags.format + "': expected text or json");
   }
   flags.views = views_from_string(flags.tta);
-  split_from_string(flags.split);
+  flags.split = to_string(split_from_string(flags.split));
   if (flags.ensemble && flags.models.size() < 2)
     fail_input("--ensemble needs two models or more: --model a --model b");
   if (flags.dedup && split_from_string(flags.split) == Split::kTrain)
     fail_input("--dedup leaves out what also stands in training: --split val or test");
   if (!flags.calibrate.empty()) {
-    split_from_string(flags.calibrate);
+    flags.calibrate = to_string(split_from_string(flags.calibrate));
     if (flags.models.size() > 1) fail_input("--calibrate takes one --model at a time");
     if (flags.views != Views::kOne)
       fail_input("--calibrate is for the answers that every program gives: without --tta");
@@ -49,6 +63,10 @@ void check(EvalFlags& flags) {
       !(parse_double(flags.fail_under, flags.bar) && std::isfinite(flags.bar)))
     fail_input("--fail-under '" + flags.fail_under + "' is not a number");
   metric_value(Metrics{}, flags.fail_metric);
+  if (flags.engine.threads < 0)
+    fail_input(format("--threads %d is negative", flags.engine.threads));
+  if (flags.save) check_run_name(flags.name);
+  if (!flags.model_card.empty()) check_model_card(flags.model_card);
   for (const char* loss : {"nll", "brier", "ece"}) {
     if (flags.fail_metric == loss)
       fail_input("--fail-metric " + flags.fail_metric + ": less is better there, no bar to reach");
@@ -100,12 +118,15 @@ EvalFlags parse_eval_options(int argc, char** argv) {
   options.add("--resamples", "resamples", &flags.bootstrap.resamples, "of the intervals");
   options.group("Machine");
   options.add("-b,--batch-size", "batch_size", &flags.batch_size, "images at a time");
-  add_engine_options(options, flags.engine, all_engines("auto"));
+  add_engine_options(options, flags.engine, all_engines("auto"),
+                     "of fp32 torch where it is built in, else the fastest by a short probe");
   options.add("--device", "device", &flags.device, "of torch: auto, cpu, cuda, cuda:N");
   options.add("--threads", "threads", &flags.engine.threads, "0: all cores");
   options.add_config_options();
   options.parse(argc, argv);
   check(flags);
+  if (options.given("--fail-under") && flags.fail_under.empty())
+    fail_input("--fail-under '' is not a number");
   if (options.given("--sure") && flags.calibrate.empty())
     fail_input("--sure counts with --calibrate alone");
   if (options.given("--fail-metric") && flags.fail_under.empty())

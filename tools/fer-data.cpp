@@ -95,12 +95,20 @@ int audit_data(int argc, char** argv) {
   options.add("-f,--format", "format", &format, "on standard output: text or json");
   options.add("--html", "html", &html, "file for a page with the findings as pictures");
   options.add("--fail-on-leak", "fail_on_leak", &fail_on_leak,
-              "end with code 3 when an image of val or test also stands in training");
+              "end with code 3 when an image of val or test also stands in training, byte by byte");
   options.add_config_options();
   options.parse(argc, argv);
   const bool json = wants_json(format);
   if (faces) audit_options.shows_face = face_test();
-  const OpenedDataset data = open_dataset(dataset_options(flags, kSide));
+  check(audit_options);
+  DatasetOptions wanted = dataset_options(flags, kSide);
+  wanted.enlarge = false;  // so that a file is seen as its pixels in a csv are
+  const OpenedDataset data = open_dataset(wanted);
+  for (const DrawnSplit& drawn : data.drawn_splits) {
+    log_info(fer::format(
+        "the data has no split of its own: drawn by --train-fraction %g, --data-seed %llu",
+        drawn.train_fraction, static_cast<unsigned long long>(drawn.seed)));
+  }
   const Audit found = audit(data, audit_options);
   std::fputs((json ? audit_json(found, data) : audit_text(found, data)).c_str(), stdout);
   if (!html.empty()) write_file_atomically(html, audit_html(found, data));
@@ -157,12 +165,15 @@ nlohmann::ordered_json describe_data(const OpenedDataset& data) {
 }
 
 void print_facts(const nlohmann::ordered_json& facts) {
-  std::printf("%s\n\n%-16s", facts["data"].get<std::string>().c_str(), "label");
+  std::size_t width = 16;
+  for (const auto& label : facts["labels"])
+    width = std::max(width, text_width(label.get<std::string>()));
+  std::printf("%s\n\n%s", printable(facts["data"]).c_str(), padded_text("label", width).c_str());
   for (const Split split : kSplits) std::printf(" %9s", to_string(split).c_str());
   std::printf("  share of train\n");
   const auto& splits = facts["splits"];
   const auto row = [&](const std::string& name, const auto& count) {
-    std::printf("%-16s", name.c_str());
+    std::printf("%s", padded_text(name, width).c_str());
     for (const Split split : kSplits) std::printf(" %9lld", count(splits[to_string(split)]));
     const long long all = splits["train"]["images"];
     std::printf("  %13.1f %%\n", all > 0 ? 100.0 * count(splits["train"]) / all : 0.0);
@@ -227,11 +238,12 @@ int data_sheet(int argc, char** argv) {
   options.add("--cell", "cell", &cell, "pixels of a picture's side");
   options.add_config_options();
   options.parse(argc, argv);
+  const Split wanted = split_from_string(split);
   if (columns < 1 || columns > 1000)
     fail_input(format("--columns %d is not between 1 and 1000", columns));
   if (cell < 8 || cell > 512) fail_input(format("--cell %d is not between 8 and 512", cell));
   const OpenedDataset data = open_dataset(dataset_options(flags, kSide));
-  const Dataset& part = data.split(split_from_string(split));
+  const Dataset& part = data.split(wanted);
   if (part.size() == 0) fail_input(flags.data + ": the split " + split + " is empty");
   write_png(output, contact_sheet(part, columns, cell));
   std::printf("%s: rows from the top are %s\n", output.c_str(),

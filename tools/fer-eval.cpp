@@ -97,6 +97,19 @@ void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
               " (--train-fraction, --data-seed)");
 }
 
+// Photos that are taken whole, by a net that learned from faces which were cut out of photos.
+void warn_of_whole_photos(const EvalFlags& flags, const OpenedDataset& data, const Model& model) {
+  const auto& facts = model.checkpoint.spec.provenance;
+  const auto cut = facts.find("detect");
+  const bool files =
+      data.description.starts_with("folder ") || data.description.starts_with("manifest ");
+  if (cut == facts.end() || !cut->is_boolean() || !cut->get<bool>() || flags.data.detect || !files)
+    return;
+  log_warning(model.path +
+              ": learned from faces that --detect cut out; where these pictures are not cut, "
+              "they need --detect, too");
+}
+
 // The samples as the first model's head needs them. A second head keeps those that this one has no
 // label for, so that their twins are known and it can be said what is left out.
 OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
@@ -108,6 +121,7 @@ OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
   for (const Model& model : models) {
     check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
     for (const DrawnSplit& drawn : data.drawn_splits) warn_of_other_split(drawn, model);
+    warn_of_whole_photos(flags, data, model);
   }
   return data;
 }
@@ -142,7 +156,14 @@ std::shared_ptr<const Dataset> scored_part(const EvalFlags& flags, const OpenedD
   const std::vector<std::int64_t> counts = class_counts(*part);
   const auto present = std::ranges::count_if(counts, [](auto n) { return n > 0; });
   const std::string place = flags.data.data + ": the split " + to_string(split);
-  if (present == 0) fail_input(place + " is empty");
+  if (present == 0) {
+    std::vector<std::string> others;
+    for (const Split other : {Split::kTrain, Split::kVal, Split::kTest}) {
+      if (other != split && data.split(other).size() > 0)
+        others.push_back("--split " + to_string(other));
+    }
+    fail_input(place + " is empty" + (others.empty() ? "" : "; there is " + join(others, " and ")));
+  }
   if (present == 1) {
     const auto only = std::ranges::max_element(counts) - counts.begin();
     fail_input(place + " holds '" + part->heads()[0].labels[static_cast<std::size_t>(only)] +
@@ -189,8 +210,8 @@ void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) 
                   "calibration error %.3f (was %.3f) on %s",
                   now, old, is.nll, was.nll, is.ece, was.ece, flags.calibrate.c_str()) +
            (threshold > 0 ? format(", uncertain below %.3f", threshold)
-                          : format(", no threshold: no part of the answers, or all of them, are "
-                                   "right in %g %%",
+                          : format(", never uncertain: all answers together are right in %g %% and "
+                                   "more",
                                    100 * flags.sure)));
   for (const MixedHeadSpec& mixed : spec.mixed_heads) {
     if (std::ranges::count(mixed.parts, model.head, &std::pair<std::string, float>::first) > 0)
@@ -292,6 +313,8 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
         "Temperature and threshold were fitted on these very faces: the calibration error and what "
         "the threshold leaves are no fair test of them.");
   }
+  if (split_from_string(flags.split) == Split::kTrain)
+    e.notes.push_back("These are images of the training part: the model may have learned them.");
   if (flags.engine.precision != "fp32") {
     e.notes.push_back("Computed in " + flags.engine.precision + ".");
   }
@@ -337,6 +360,8 @@ int evaluate(int argc, char** argv) {
   EvalFlags flags = parse_eval_options(argc, argv);
   std::vector<Model> models = load_models(flags);
   const OpenedDataset data = open_data(flags, models);
+  if (flags.dedup && data.train->size() == 0)
+    fail_input(flags.data.data + ": --dedup: there is no training part to compare with");
   const Split split = split_from_string(flags.split);
   const auto part = scored_part(flags, data, split);
   slice_columns(flags, *part);  // before anything is computed

@@ -22,10 +22,11 @@ using namespace fer;
 using namespace fer::tools;
 
 constexpr const char* kExamples =
-    "  fer-train                                          # a minute or two on synthetic faces\n"
+    "  fer-train --config configs/quick.yaml              # a minute or two on drawn faces\n"
     "  fer-train --arch compact --data fer2013.csv --labels fer2013\n"
     "  fer-train --config configs/compact.yaml --data photos/ --labels auto\n"
-    "  fer-train --config configs/finetune.yaml --pretrained best.safetensors --data photos/\n"
+    "  fer-train --config configs/finetune.yaml --pretrained best.safetensors --data photos/ "
+    "--labels auto\n"
     "  fer-train --resume                                 # go on with the newest unfinished run\n"
     "  fer-train --arch cnn-large --summary               # layers, shapes, parameters, FLOPs\n";
 
@@ -94,6 +95,7 @@ int train(int argc, char** argv) {
     initial = initial_checkpoint(flags, data, base);
     resolve_batch_size(flags, initial.graph, data.train->size());
     initial.spec.provenance["config"] = options.effective_yaml();
+    if (data_flags.detect) initial.spec.provenance["detect"] = true;  // faces cut out of photos
     for (const DrawnSplit& drawn : data.drawn_splits)
       initial.spec.provenance["drawn_splits"].push_back(split_facts(drawn));
   }

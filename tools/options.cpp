@@ -485,6 +485,7 @@ void Options::add_config_options() {
       ->type_name("FILE")
       ->expected(1)
       ->take_all()
+      ->allow_extra_args(false)  // positionals may follow
       ->group(impl_->current_group);
   impl_->app
       .add_option("--set", impl_->assignments,
@@ -492,6 +493,7 @@ void Options::add_config_options() {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all()
+      ->allow_extra_args(false)
       ->group(impl_->current_group);
   impl_->app
       .add_flag("--print-config", impl_->print_config,

@@ -135,17 +135,20 @@ TEST_CASE("fer-data says in one line what is wrong with a command") {
   struct Case {
     std::string args, says;
   };
-  for (const Case& c : std::vector<Case>{{"", "no command: expected audit, info, sheet, synth"},
-                                         {"adit x", "did you mean 'audit'"},
-                                         {"audit nowhere", "nowhere"},
-                                         {"audit synthetic:60 --format xml", "text or json"},
-                                         {"audit synthetic:60 --hash-distance 9", "0 to 7"},
-                                         {"sheet synthetic:60 --columns 0", "--columns 0"},
-                                         {"sheet synthetic:60 --split tset", "tset"},
-                                         {"synth x --count -5", "-5"},
-                                         {"info --config circle.yaml", "circle.yaml: nested"},
-                                         {"info --config deep.json", "deep.json: nested"},
-                                         {"info synthetic:60 --faces", "--faces"}}) {
+  for (const Case& c :
+       std::vector<Case>{{"", "no command: expected audit, info, sheet, synth"},
+                         {"adit x", "did you mean 'audit'"},
+                         {"audit nowhere", "nowhere"},
+                         {"audit synthetic:60 --format xml", "text or json"},
+                         {"audit synthetic:60 --hash-distance 9", "0 to 7"},
+                         {"audit synthetic:60 --min-correlation nan", "min_correlation is nan"},
+                         {"audit synthetic:60 --blank-deviation -1", "blank_deviation is -1"},
+                         {"sheet synthetic:60 --columns 0", "--columns 0"},
+                         {"sheet synthetic:60 --split tset", "tset"},
+                         {"synth x --count -5", "-5"},
+                         {"info --config circle.yaml", "circle.yaml: nested"},
+                         {"info --config deep.json", "deep.json: nested"},
+                         {"info synthetic:60 --faces", "--faces"}}) {
     INFO("fer-data " << c.args);
     const auto result = fer_data(c.args, scratch);
     INFO(result.err);

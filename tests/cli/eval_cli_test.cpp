@@ -54,6 +54,24 @@ double metric(const nlohmann::json& metrics, const std::string& name) {
   return metrics["metrics"][name]["value"];
 }
 
+// Faces as the part val of a manifest, half of them under the label that the net gives them, so
+// that it knows something.
+void write_half_known(const TemporaryFolder& scratch, const std::string& model,
+                      const std::string& csv) {
+  REQUIRE(run_shell(kData + " synth drawn --count 400", scratch.path()).exit_code == 0);
+  REQUIRE(run_shell(kEval + " -m " + model + " --data drawn --split train --project known",
+                    scratch.path())
+              .exit_code == 0);
+  std::string manifest = "path,label,split\n";
+  int row = 0;
+  for (const std::string& line : split(slurp(scratch / "known/exp/predictions.csv"), '\n')) {
+    const auto fields = split(line, ',');
+    if (++row == 1 || fields.size() < 3) continue;
+    manifest += fields[0] + "," + fields[row % 2 == 0 ? 1 : 2] + ",val\n";
+  }
+  write_text(scratch / csv, manifest);
+}
+
 }  // namespace
 
 TEST_CASE("fer-eval leaves a folder with everything about a model, and prints its figures") {
@@ -107,9 +125,11 @@ TEST_CASE("fer-eval --calibrate stores temperature and threshold, and changes no
   const auto path = scratch / "m.safetensors";
   write_model(path, *label_preset("six"));
   const auto before = load_checkpoint(path);
-  const std::string args = "-m m.safetensors --data synthetic:600 --split val";
+  write_half_known(scratch, "m.safetensors", "known.csv");
+  const std::string args = "-m m.safetensors --data known.csv --split val";
   const auto plain = eval_json(args, scratch);
-  const auto fitted = eval_json(args + " --calibrate val --sure 0.3", scratch);
+  const auto fitted = eval_json(args + " --split valid --calibrate Val --sure 0.3", scratch);
+  CHECK(fitted["split"] == "val");
   CHECK(metric(fitted, "accuracy") == metric(plain, "accuracy"));
   CHECK(metric(fitted, "nll") < metric(plain, "nll"));
   const auto after = load_checkpoint(path);
@@ -310,6 +330,15 @@ TEST_CASE("fer-eval says in one line what it cannot evaluate, before it computes
               std::to_string(i) + "\n";
   }
   write_text(scratch / "many.csv", many);
+  std::string tests = "path,label,split\n", trains = tests;
+  for (const std::string& label : six) {
+    tests += "faces/train/" + label + "/00001.png," + label + ",test\n";
+    for (const std::string part : {"train", "val"})
+      trains += "faces/" + part + "/" + label + "/00001.png," + label + "," + part + "\n";
+  }
+  write_text(scratch / "tests.csv", tests);
+  write_text(scratch / "trains.csv", trains);
+  write_text(scratch / "mine.md", "# My card\n");
   write_text(scratch / "one.csv", manifest + "faces/train/sad/00001.png,sad,test\n");
   struct Case {
     std::string args, says;
@@ -338,6 +367,14 @@ TEST_CASE("fer-eval says in one line what it cannot evaluate, before it computes
            {"-m six.safetensors --data many.csv --slice id", "column 'id' has 60 different values"},
            {"-m six.safetensors --fail-metric ece --fail-under 0.1", "less is better"},
            {"-m six.safetensors --fail-under high", "'high' is not a number"},
+           {"-m six.safetensors --fail-under ''", "'' is not a number"},
+           {"-m six.safetensors --threads -1", "--threads -1 is negative"},
+           {"-m six.safetensors --name a/b", "is no folder name"},
+           {"-m six.safetensors --model-card nowhere/card.md", "there is no folder nowhere"},
+           {"-m six.safetensors --model-card mine.md", "was not written by fer-eval"},
+           {"-m six.safetensors --data tests.csv --dedup", "no training part to compare with"},
+           {"-m six.safetensors --data trains.csv",
+            "the split test is empty; there is --split train"},
            {"-m six.safetensors --format yaml", "text or json"},
            {"-m six.safetensors --resamples 0", "at least 1"},
        }) {
@@ -350,6 +387,7 @@ TEST_CASE("fer-eval says in one line what it cannot evaluate, before it computes
     CHECK_THAT(lines.back(), Catch::StartsWith("error: fer-eval: ") && Catch::Contains(c.says));
   }
   CHECK_FALSE(std::filesystem::exists(scratch / "runs"));
+  CHECK(read_text_file(scratch / "mine.md") == "# My card\n");
 }
 
 TEST_CASE("on FER2013 fer-eval leaves out the 288 test images that stand in training") {

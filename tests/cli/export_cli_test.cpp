@@ -183,6 +183,27 @@ TEST_CASE("fer-export says in one line what is wrong with a command") {
   fails(" m.safetensors --format int8", "needs --data");
   fails(" m.safetensors --format bf16 --verify", "--verify of bf16 needs --data");
   fails(" none.safetensors", "none.safetensors");
+  fails(" m.safetensors --format f16 --softmax", "--softmax counts with --format onnx alone");
+  fails(" m.safetensors --split train", "--split counts with --data alone");
+  fails(" m.safetensors --calibration-faces 9", "--calibration-faces counts with --format int8");
+  fails(" m.safetensors --format onnx,onnx", "names a format twice");
+}
+
+TEST_CASE("fer-export passes no net whose answers are no numbers, and leaves the good file") {
+  const TemporaryFolder scratch;
+  write_six(scratch / "m.safetensors");
+  REQUIRE(run_shell(kExport + " m.safetensors --verify", scratch.path()).exit_code == 0);
+  const std::string good = read_text_file(scratch / "m.onnx");
+  Checkpoint broken = load_checkpoint(scratch / "m.safetensors");
+  for (auto& [name, tensor] : broken.weights) {
+    if (name.ends_with(".weight")) std::ranges::fill(tensor.floats(), 3e38f);
+  }
+  save_checkpoint(scratch / "m.safetensors", broken);
+  const auto result = run_shell(kExport + " m.safetensors --verify", scratch.path());
+  INFO(result.err);
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.err, Catch::Contains("no number"));
+  CHECK(read_text_file(scratch / "m.onnx") == good);
 }
 
 TEST_CASE("fer-export measures a head of FER+ on pictures that have no votes") {

@@ -399,9 +399,10 @@ TEST_CASE("a checkpoint grows a block where asked") {
   CHECK(before.graph.find("stage2.block2.conv1") < 0);
   CHECK(grown.graph.find("stage2.block2.conv1") > 0);
   CHECK(grown.graph.find("stage2.block3.conv1") < 0);
-  run_ok(kTrain + " --pretrained " + old +
-             " --widen 12 20 --deepen 2 --data synthetic:240 --batch-size 16 --epochs 1 --name both",
-         folder.path());
+  run_ok(
+      kTrain + " --pretrained " + old +
+          " --widen 12 20 --deepen 2 --data synthetic:240 --batch-size 16 --epochs 1 --name both",
+      folder.path());
   const Checkpoint both = load_checkpoint(folder / "runs/train/both/weights/best.safetensors");
   CHECK(both.graph.shape(both.graph.find("stem.relu"))[0] == 12);
   CHECK(both.graph.shape(both.graph.find("stage2.block2.relu2"))[0] == 20);

@@ -123,6 +123,26 @@ TEST_CASE("a program's own log takes the messages instead of stderr until it giv
         }) == "error: 1loaded {} 100%s\n2odd\n3bad\n3bad\n\n");
 }
 
+TEST_CASE("how far a job is goes where the messages go, and is silent where they are") {
+  const auto work = [] {
+    Progress progress("Reading", 2, "images", 0.001);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    progress.update(1);
+  };
+  CHECK(stderr_of([&] {
+          std::string seen;
+          set_log_sink([&](LogLevel, const std::string& message) { seen += message + '\n'; });
+          work();
+          set_log_sink({});
+          log_info(format("%td %d", std::count(seen.begin(), seen.end(), '\n'),
+                          seen.starts_with("Reading: 1/2 images")));
+        }) == "2 1\n");
+  CHECK(stderr_of([&] {
+          set_log_level(LogLevel::kWarning);
+          work();
+        }).empty());
+}
+
 TEST_CASE("on a terminal the levels are coloured unless NO_COLOR is set") {
   const auto coloured = [](bool no_color) {
     return on_terminal(80, [=] {
@@ -170,7 +190,7 @@ TEST_CASE(
     });
     const auto drawn = split(text, '\r');
     CHECK(drawn.size() >= 3);
-    CHECK(drawn.size() <= most_lines(begin, 0.1) + 1);
+    CHECK(drawn.size() <= most_lines(begin, 0.1) + 2);
     for (std::size_t i = 1; i + 1 < drawn.size(); ++i) {
       INFO(drawn[i]);
       CHECK(replace_all(drawn[i], "\x1b[K", "").size() < static_cast<std::size_t>(columns));

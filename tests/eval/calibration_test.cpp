@@ -161,4 +161,13 @@ TEST_CASE("a head's spec is calibrated in its own labels, a mixed head by itself
   Predictions nearly = right;
   nearly.add(1, std::vector<float>(3, 1.0f / 3));  // a tie, which is wrong
   CHECK_THROWS_WITH(calibrated(spec, "one", nearly, 0.9), Catch::Contains("as if there could be"));
+  Predictions anti{abc, {}, {}};
+  for (int i = 0; i < 60; ++i)
+    anti.add(i % 3, std::vector<float>{i % 3 == 0 ? 0.1f : 0.45f, i % 3 == 1 ? 0.1f : 0.45f,
+                                       i % 3 == 2 ? 0.1f : 0.45f});
+  CHECK_THROWS_WITH(calibrated(spec, "one", anti, 0.9), Catch::Contains("worse than guessing"));
+  std::vector<std::pair<int, int>> halves;
+  for (int i = 0; i < 60; ++i) halves.emplace_back(i % 2, 1);
+  CHECK_THROWS_WITH(calibrated(spec, "one", make_predictions(abc, halves), 0.9),
+                    Catch::Contains("no part of 30 answers or more is right in 90 %"));
 }

@@ -116,18 +116,59 @@ TEST_CASE("the best and the worst of many equal groups are told apart from a dif
 }
 
 TEST_CASE("the first words say what matters") {
-  std::vector<std::pair<int, int>> answers;
-  for (int i = 0; i < 100; ++i) answers.push_back({i < 60 ? 0 : 1, i < 40 || i >= 95 ? 0 : 1});
-  Evaluation e = evaluate(make_predictions({"sad", "happy"}, answers), 0, kFew);
-  const std::string words = join(in_words(e), "\n");
-  CHECK_THAT(words, Catch::StartsWith("Of 100 faces 75.0 % get the right label (95 % interval: "));
+  const auto words_of = [](int n) {
+    std::vector<std::pair<int, int>> answers;
+    for (int i = 0; i < n; ++i) {
+      const int percent = 100 * i / n;
+      answers.push_back({percent < 60 ? 0 : 1, percent < 40 || percent >= 95 ? 0 : 1});
+    }
+    return join(in_words(evaluate(make_predictions({"sad", "happy"}, answers), 0, kFew)), "\n");
+  };
+  const std::string words = words_of(1000);
+  CHECK_THAT(words, Catch::StartsWith("Of 1000 faces 75.0 % get the right label (95 % interval: "));
   CHECK_THAT(words, Catch::Contains("always saying sad would be right for 60.0 %"));
   CHECK_THAT(words, Catch::Contains("best at sad (F1 0.76) and weakest at happy (F1 0.74)"));
-  CHECK_THAT(words, Catch::Contains("take sad for happy: 20 of 60"));
+  CHECK_THAT(words, Catch::Contains("take sad for happy: 200 of 600"));
   CHECK_THAT(words, Catch::Contains("surer than right: its confidence is 5.0 points above"));
+  // 75 of 100 right is what a confidence of .8 gives by chance, too.
+  CHECK_THAT(words_of(100), Catch::Contains("too few faces to tell"));
   const std::string calm = join(
       in_words(evaluate(test::calibrated_predictions({"a", "b", "c"}, 5000, 1), 0, kFew)), "\n");
   CHECK_THAT(calm, Catch::Contains("can be taken at face value"));
+}
+
+TEST_CASE("a net whose confidence is true is not blamed for what few faces show by chance") {
+  int blamed = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Predictions few = test::calibrated_predictions({"a", "b", "c"}, 200, seed);
+    const ConfidenceCheck check = check_confidence(few);
+    CHECK(check.interval.low < check.excess);
+    CHECK(check.ece_by_chance > 0.04);
+    const std::string words = join(in_words(evaluate(few, 0, kFew)), "\n");
+    blamed += words.find("than right") != std::string::npos ||
+              words.find("not everywhere") != std::string::npos;
+  }
+  CHECK(blamed <= 9);  // 5 of 100 by either test
+  const Predictions sharp = test::calibrated_predictions({"a", "b", "c"}, 2000, 1, 2.0);
+  CHECK(check_confidence(sharp).interval.low > 0.02);
+  CHECK(compute_metrics(sharp).ece > check_confidence(sharp).ece_by_chance);
+}
+
+TEST_CASE("labels that begin alike have numbered columns") {
+  const std::string text = to_text(evaluate(
+      make_predictions({"expression one", "expression two", "other"}, {{0, 1}, {1, 1}, {2, 0}}), 0,
+      kFew));
+  CHECK_THAT(text, Catch::Contains(" 1 ") && Catch::Contains("\n 2  expression two"));
+}
+
+TEST_CASE("figures that nothing was counted for are none, in every form") {
+  const Evaluation e =
+      evaluate(make_predictions({"a", "b", "never"}, {{0, 0}, {1, 0}, {1, 1}}), 0, kFew);
+  CHECK_THAT(to_text(e), Catch::Matches("(.|\n)*never +- +- +- +0\n(.|\n)*"));
+  const nlohmann::json json = nlohmann::json::parse(to_json(e));
+  CHECK(json["classes"][2]["recall"]["low"].is_null());
+  CHECK(json["confidence"]["excess"]["value"].get<double>() == Approx(0.8 - 2.0 / 3).margin(1e-6));
+  CHECK_THAT(to_markdown(e), Catch::Contains("| never | - | - | - | 0 |"));
 }
 
 TEST_CASE("the text begins with the accuracy line and holds every table") {

@@ -21,6 +21,11 @@ Interval accuracy_interval(const Predictions& predictions, int resamples = 10'00
   return percentile_interval(values, level);
 }
 
+Interval accuracy_bounds(const Predictions& predictions) {
+  const MetricIntervals all = bootstrap_metrics(predictions, {.resamples = 500});
+  return {all.low.accuracy, all.high.accuracy};
+}
+
 }  // namespace
 
 TEST_CASE("metrics of a small table equal those worked out by hand") {
@@ -148,7 +153,8 @@ TEST_CASE("where all or none are right the interval is the exact binomial one") 
   CHECK(low[1].precision == Approx(std::pow(0.025, 1.0 / 4)));
   CHECK(low[2].precision == 0);
   CHECK(high[2].precision == Approx(1 - std::pow(0.025, 1.0 / 2)));
-  CHECK(high[2].recall == 0);  // nothing to find
+  CHECK(std::isnan(low[2].recall));  // nothing to find
+  CHECK(std::isnan(high[2].recall));
   CHECK(low[3].recall == 0);
   CHECK(high[3].recall == Approx(0.975));
   // Never answered: F1 = 2 TP / (support + answers) is at most that of a precision of 1.
@@ -159,6 +165,34 @@ TEST_CASE("where all or none are right the interval is the exact binomial one") 
       bootstrap_metrics(make_predictions({"a", "b"}, {{0, 0}, {1, 1}}), {.resamples = 100});
   CHECK(perfect.low.accuracy == Approx(std::sqrt(0.025)));
   CHECK(perfect.high.accuracy == 1);
+  // What is the same number has the same bounds, and what is made of the classes theirs.
+  CHECK(perfect.low.weighted_recall == perfect.low.accuracy);
+  CHECK(perfect.low.top2_accuracy == Approx(std::sqrt(0.025)));
+  CHECK(perfect.low.balanced_accuracy == Approx(0.025));
+  CHECK(perfect.low.kappa == Approx(2 * std::sqrt(0.025) - 1));
+  CHECK(perfect.high.kappa == 1);
+}
+
+TEST_CASE("one mistake more lowers the interval of a few, and never narrows it to a wrong one") {
+  const auto bounds = [](int hits) {
+    std::vector<std::pair<int, int>> answers;
+    for (int i = 0; i < 30; ++i) answers.push_back({i % 2, i < hits ? i % 2 : 1 - i % 2});
+    return accuracy_bounds(make_predictions({"a", "b"}, answers));
+  };
+  CHECK(bounds(29).low == Approx(exact_interval(29, 30, 0.95).low));
+  for (int hits = 22; hits < 30; ++hits) {
+    INFO(hits);
+    CHECK(bounds(hits).low < bounds(hits + 1).low);
+    CHECK(bounds(hits).low <= exact_interval(hits, 30, 0.95).low + 1e-12);
+    CHECK(bounds(hits).high >= exact_interval(hits, 30, 0.95).high - 1e-12);
+  }
+}
+
+TEST_CASE("kappa has no interval of resamples in which one class is all there is") {
+  const auto two = make_predictions({"a", "b"}, {{0, 0}, {1, 1}});
+  const MetricIntervals all = bootstrap_metrics(two, {.resamples = 200});
+  CHECK(all.low.kappa > -1);  // not the 0 of a resample of one class
+  CHECK(all.high.kappa == 1);
 }
 
 TEST_CASE("intervals are decided by the seed alone, not by the number of threads") {

@@ -149,9 +149,13 @@ void make_directories(const fs::path& path) {
   if (error) fail_runtime("cannot make the folder " + path.string() + ": " + error.message());
 }
 
-fs::path make_run_folder(const fs::path& project, const std::string& name, bool exist_ok) {
-  if (name.empty() || name.find('/') != std::string::npos)
+void check_run_name(const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
     fail_input("--name '" + name + "' is no folder name");
+}
+
+fs::path make_run_folder(const fs::path& project, const std::string& name, bool exist_ok) {
+  check_run_name(name);
   fs::path path = project / name;
   for (int n = 2; !exist_ok && fs::exists(path); ++n) path = project / (name + std::to_string(n));
   make_directories(path);

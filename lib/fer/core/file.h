@@ -30,6 +30,9 @@ std::string short_stem(const std::filesystem::path& path);
 // mkdir -p; throws kRuntime naming the folder and the reason.
 void make_directories(const std::filesystem::path& path);
 
+// Throws kInput when `name` is no folder name.
+void check_run_name(const std::string& name);
+
 // The folder of a run: project/name, or project/name2, name3, ... where that is taken; with
 // exist_ok project/name itself, whatever is there. Throws kInput when `name` is no folder name.
 std::filesystem::path make_run_folder(const std::filesystem::path& project, const std::string& name,

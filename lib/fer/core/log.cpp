@@ -142,6 +142,11 @@ void set_log_level(LogLevel level) {
 
 LogLevel log_level() { return least_level; }
 
+bool log_is_on_terminal() {
+  const std::scoped_lock lock(sink_slot().mutex);
+  return !sink_slot().sink && log_level() <= LogLevel::kInfo && stderr_is_terminal();
+}
+
 void set_log_sink(LogSink sink) {
   auto next = sink ? std::make_shared<const LogSink>(std::move(sink)) : nullptr;
   const std::scoped_lock lock(sink_slot().mutex);

@@ -23,5 +23,7 @@ void log_warning(const std::string& message);
 void log_error(const std::string& message);
 
 bool stderr_is_terminal();
+// Whether information is written where a progress bar may stand: to a terminal, not to a sink.
+bool log_is_on_terminal();
 
 }  // namespace fer

@@ -42,7 +42,7 @@ Progress::Progress(std::string title, std::int64_t total, std::string unit, doub
       unit_(std::move(unit)),
       plain_every_(plain_every),
       last_drawn_(start_),
-      terminal_(stderr_is_terminal()) {}
+      terminal_(log_is_on_terminal()) {}
 
 Progress::~Progress() { finish(); }
 
@@ -89,7 +89,7 @@ void Progress::update(std::int64_t done, const std::string& note) {
     if (plain_every_ <= 0 ||
         std::chrono::duration<double>(now - last_drawn_).count() < plain_every_)
       return;
-    std::fprintf(stderr, "%s\n", line(note, false).c_str());
+    log_info(line(note, false));
   }
   last_drawn_ = now;
 }
@@ -97,7 +97,7 @@ void Progress::update(std::int64_t done, const std::string& note) {
 void Progress::finish(const std::string& note) {
   if (std::exchange(finished_, true)) return;
   clear();
-  std::fprintf(stderr, "%s\n", line(note, false).c_str());
+  log_info(line(note, false));
 }
 
 void Progress::clear() {

@@ -1,5 +1,5 @@
-// How far a long job is: a bar with rate and time left on a terminal, a plain line now and then
-// when stderr is a file or a pipe.
+// How far a long job is: a bar with rate and time left where the log is on a terminal, else a plain
+// line of information in the log now and then.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@ namespace fer {
 class Progress {
  public:
   // `unit` in the plural ("images"). total 0: unknown, no bar and no time left.
-  // plain_every: seconds between lines when stderr is no terminal; 0: only the last line.
+  // plain_every: seconds between lines where there is no terminal; 0: only the last line.
   Progress(std::string title, std::int64_t total, std::string unit, double plain_every = 10.0);
   ~Progress();  // finishes
   Progress(const Progress&) = delete;

@@ -243,10 +243,20 @@ bool Audit::leaks() const {
                      [](const Leak& leak) { return leak.images > 0; });
 }
 
-Audit audit(const OpenedDataset& data, const AuditOptions& options) {
+void check(const AuditOptions& options) {
   if (options.hash_distance < 0 || options.hash_distance >= kBands) {
     fail_input(format("hash_distance is %d, expected 0 to %d", options.hash_distance, kBands - 1));
   }
+  if (!(options.min_correlation >= -1 && options.min_correlation <= 1)) {
+    fail_input(format("min_correlation is %g, expected -1 to 1", options.min_correlation));
+  }
+  if (!(options.blank_deviation >= 0 && options.blank_deviation <= 128)) {
+    fail_input(format("blank_deviation is %g, expected 0 to 128", options.blank_deviation));
+  }
+}
+
+Audit audit(const OpenedDataset& data, const AuditOptions& options) {
+  check(options);
   const std::vector<Entry> samples = describe_samples(data, options);
   const std::vector<Picture> pictures = distinct_pictures(samples, data);
   NearTwins twins = find_near_twins(pictures, samples, options);

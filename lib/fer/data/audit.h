@@ -28,6 +28,8 @@ struct AuditOptions {
   std::function<bool(const Image&)> shows_face;
 };
 
+void check(const AuditOptions& options);  // throws kInput naming the option and its value
+
 struct SampleRef {
   Split split = Split::kTrain;
   std::int64_t index = 0;

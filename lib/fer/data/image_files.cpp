@@ -34,9 +34,11 @@ ImageDecoder decoder_for(const std::vector<ImageFile>& files, const DatasetOptio
   return [](const std::filesystem::path& path) { return read_png(path); };
 }
 
-Image reduced(const Image& image, int side) {
-  if (side == 0) return image;
-  const auto square = static_cast<float>(std::min(image.width, image.height));
+Image square_of(const Image& image, const DatasetOptions& options) {
+  if (options.image_size == 0) return image;
+  const int shorter = std::min(image.width, image.height);
+  const int side = options.enlarge ? options.image_size : std::min(options.image_size, shorter);
+  const auto square = static_cast<float>(shorter);
   const Box middle{(static_cast<float>(image.width) - square) / 2,
                    (static_cast<float>(image.height) - square) / 2, square, square};
   return crop(to_gray(image), middle, side, side);
@@ -106,7 +108,7 @@ std::vector<std::size_t> decode_files(const std::vector<ImageFile>& files,
     const ImageFile& file = files[static_cast<std::size_t>(i)];
     std::string problem;
     try {
-      images[static_cast<std::size_t>(i)] = reduced(decode(file.path), options.image_size);
+      images[static_cast<std::size_t>(i)] = square_of(decode(file.path), options);
     } catch (const Error& error) {
       problem = (file.place.empty() ? "" : file.place + ": ") + error.what();
       if (!options.skip_broken) fail_input(problem);

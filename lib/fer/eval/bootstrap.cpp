@@ -50,7 +50,8 @@ std::vector<std::vector<double>> bootstrap(std::int64_t n, std::size_t count,
 Interval percentile_interval(std::vector<double>& values, double level) {
   if (!(level > 0 && level < 1)) fail_input(format("level %g is not between 0 and 1", level));
   std::erase_if(values, [](double value) { return std::isnan(value); });
-  if (values.empty()) return {};
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (values.empty()) return {kNone, kNone};
   std::sort(values.begin(), values.end());
   return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
 }
@@ -153,12 +154,13 @@ std::vector<double> resampled_accuracy(const Predictions& predictions,
 
 namespace {
 
-// What a share of `n` says of itself where none or all of them count; else the interval stays.
-void widen_edge(double share, std::int64_t n, double level, double& low, double& high) {
-  if (n == 0 || (share > 0 && share < 1)) return;
-  const double bound = std::pow((1 - level) / 2, 1 / static_cast<double>(n));
-  low = share == 1 ? bound : 0;
-  high = share == 1 ? 1 : 1 - bound;
+// Of `hits` of `n`, for which resamples gave [low, high].
+void widen_share(std::int64_t hits, std::int64_t n, double level, double& low, double& high) {
+  constexpr std::int64_t kEnough = 10;
+  if (n == 0 || std::min(hits, n - hits) >= kEnough) return;
+  const Interval exact = exact_interval(hits, n, level);
+  low = std::min(low, exact.low);
+  high = std::max(high, exact.high);
 }
 
 double harmonic_mean(double a, double b) { return a + b > 0 ? 2 * a * b / (a + b) : 0; }
@@ -175,29 +177,81 @@ std::vector<std::int64_t> answers_of(const Metrics& metrics) {
 void leave_out_undefined(Metrics& metrics) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   const std::vector<std::int64_t> answers = answers_of(metrics);
+  int occurring = 0;
   for (std::size_t c = 0; c < answers.size(); ++c) {
     ClassMetrics& one = metrics.classes[c];
     if (answers[c] == 0) one.precision = kNone;
     if (one.support == 0) one.recall = kNone;
     if (answers[c] == 0 && one.support == 0) one.f1 = kNone;
+    occurring += answers[c] > 0 || one.support > 0;
   }
+  if (occurring == 1) metrics.kappa = kNone;  // chance alone agrees always
+}
+
+// The mean over the classes, each counting `weight`, of those whose number is one.
+template <typename Weight>
+double mean_of(const std::vector<ClassMetrics>& classes, double ClassMetrics::*number,
+               const Weight& weight) {
+  double sum = 0, weights = 0;
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    if (std::isnan(classes[c].*number)) continue;
+    sum += weight(c) * classes[c].*number;
+    weights += weight(c);
+  }
+  return weights > 0 ? sum / weights : std::numeric_limits<double>::quiet_NaN();
+}
+
+// Where every resample says the same, as none or all answers are right: of the classes' own bounds.
+void bound_by_classes(const Metrics& metrics, Metrics& bound) {
+  const auto alike = [](std::size_t) { return 1.0; };
+  const auto support = [&](std::size_t c) {
+    return static_cast<double>(metrics.classes[c].support);
+  };
+  const std::vector<ClassMetrics>& classes = bound.classes;
+  bound.macro_precision = mean_of(classes, &ClassMetrics::precision, alike);
+  bound.macro_recall = mean_of(classes, &ClassMetrics::recall, alike);
+  bound.macro_f1 = mean_of(classes, &ClassMetrics::f1, alike);
+  bound.balanced_accuracy = bound.macro_recall;
+  bound.weighted_precision = mean_of(classes, &ClassMetrics::precision, support);
+  bound.weighted_f1 = mean_of(classes, &ClassMetrics::f1, support);
+  double by_chance = 0;
+  const std::vector<std::int64_t> answers = answers_of(metrics);
+  const auto n = static_cast<double>(metrics.n);
+  for (std::size_t c = 0; c < answers.size(); ++c)
+    by_chance += support(c) / n * static_cast<double>(answers[c]) / n;
+  if (by_chance < 1) bound.kappa = (bound.accuracy - by_chance) / (1 - by_chance);
 }
 
 void widen_edges(const Metrics& metrics, double level, MetricIntervals& intervals) {
   Metrics &low = intervals.low, &high = intervals.high;
-  widen_edge(metrics.accuracy, metrics.n, level, low.accuracy, high.accuracy);
+  const auto count = [&](double share) {
+    return std::llround(share * static_cast<double>(metrics.n));
+  };
+  widen_share(count(metrics.accuracy), metrics.n, level, low.accuracy, high.accuracy);
+  widen_share(count(metrics.top2_accuracy), metrics.n, level, low.top2_accuracy,
+              high.top2_accuracy);
+  low.weighted_recall = low.accuracy;  // the same number
+  high.weighted_recall = high.accuracy;
   const std::vector<std::int64_t> answers = answers_of(metrics);
   for (std::size_t c = 0; c < answers.size(); ++c) {
     const ClassMetrics& one = metrics.classes[c];
     ClassMetrics &least = low.classes[c], &most = high.classes[c];
-    widen_edge(one.precision, answers[c], level, least.precision, most.precision);
-    widen_edge(one.recall, one.support, level, least.recall, most.recall);
+    const std::int64_t hits = metrics.confusion[c][c];
+    widen_share(hits, answers[c], level, least.precision, most.precision);
+    widen_share(hits, one.support, level, least.recall, most.recall);
+    if (answers[c] + one.support == 0) continue;
     if (one.f1 == 0 || one.f1 == 1) {
-      least.f1 = harmonic_mean(least.precision, least.recall);
-      // Of answers that were not given any share may be right.
-      const bool unknown = answers[c] == 0 && one.support > 0;
-      most.f1 = harmonic_mean(unknown ? 1 : most.precision, most.recall);
+      least.f1 = std::isnan(least.precision) || std::isnan(least.recall)
+                     ? 0
+                     : harmonic_mean(least.precision, least.recall);
+      // Of answers that were not given, or faces that were not there, any share may be right.
+      most.f1 =
+          harmonic_mean(answers[c] == 0 ? 1 : most.precision, one.support == 0 ? 1 : most.recall);
     }
+  }
+  if (metrics.accuracy == 0 || metrics.accuracy == 1) {
+    bound_by_classes(metrics, low);
+    bound_by_classes(metrics, high);
   }
 }
 

@@ -7,13 +7,9 @@
 #include <vector>
 
 #include "fer/eval/metrics.h"
+#include "fer/eval/proportion.h"
 
 namespace fer {
-
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
 
 // Percentile bootstrap (Efron 1979), defined exactly: resample r draws n samples with replacement,
 // by Rng{seed, r}.below(n); the interval runs between the quantiles (1 - level) / 2 and (1 + level)
@@ -27,9 +23,11 @@ struct BootstrapOptions {
 
 // The bounds of every number at once, those of the classes included; the confusion matrices stay
 // empty. The error of calibration is biased upwards in resamples: read its interval as an upper
-// bound. Where no sample or every one is right, resamples say nothing: accuracy, precision and
-// recall have the exact binomial bound then (Clopper and Pearson 1934), F1 the one of both. Of a
-// class, resamples without a sample or an answer of it do not count.
+// bound. Where fewer than ten samples are wrong, or right, resamples say too little: the shares -
+// accuracy, top-2 accuracy, weighted recall, a class's precision and recall - have exact_interval()
+// there, where it is wider. Where none or all are, what is made of the shares has its bounds made
+// of theirs. Of a class, resamples without a sample or an answer of it do not count, and what
+// nothing was counted for has no bounds (NaN).
 struct MetricIntervals {
   Metrics low, high;
 };
@@ -50,7 +48,7 @@ std::vector<std::vector<double>> bootstrap(std::int64_t n, std::size_t count,
 std::vector<double> resampled_accuracy(const Predictions& predictions,
                                        const BootstrapOptions& options);
 
-// Between the outer quantiles of the values that are numbers, which are reordered; [0, 0] of none.
+// Between the outer quantiles of the values that are numbers, which are reordered; NaN of none.
 Interval percentile_interval(std::vector<double>& values, double level);
 
 // What a metric needs of one sample, so that a resample costs a few additions a sample.

@@ -1,6 +1,7 @@
 #include "fer/eval/evaluation.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cctype>
 #include <cmath>
@@ -26,12 +27,28 @@ const ClassMetrics& largest_class(const Metrics& metrics) {
                            [](const auto& a, const auto& b) { return a.support < b.support; });
 }
 
-double mean_confidence(const Evaluation& evaluation) {
-  double sum = 0;
-  for (const ReliabilityBin& bin : evaluation.reliability) {
-    sum += bin.confidence * static_cast<double>(bin.count);
+// What the data carry of it, and no more.
+std::string confidence_sentence(const Evaluation& e) {
+  constexpr double kNoticeable = 0.02;
+  const double ece = e.all.metrics.ece;
+  const auto [excess, interval, by_chance] = e.confidence;
+  if (std::abs(excess) >= kNoticeable && (interval.low > 0 || interval.high < 0)) {
+    return format(
+        "It is %s than right: its confidence is %.1f points %s its accuracy on average "
+        "(calibration error %.3f); a temperature fitted on validation data usually helps.",
+        excess > 0 ? "surer" : "less sure", 100 * std::abs(excess), excess > 0 ? "above" : "below",
+        ece);
   }
-  return sum / static_cast<double>(evaluation.all.metrics.n);
+  if (std::abs(excess) < kNoticeable && ece < 2 * kNoticeable)
+    return format("Its confidence can be taken at face value (calibration error %.3f).", ece);
+  if (ece <= by_chance) {
+    return format(
+        "There are too few faces to tell whether its confidence can be taken at face value "
+        "(calibration error %.3f; without any fault it would be up to %.3f by chance).",
+        ece, by_chance);
+  }
+  return format("Its confidence is right on average but not everywhere (calibration error %.3f).",
+                ece);
 }
 
 }  // namespace
@@ -133,6 +150,7 @@ SliceTable slice(std::string column, const Predictions& predictions,
     if (group.metrics.n >= kFewest)
       large.push_back({&group, select_rows(predictions, rows[group.name])});
   }
+  table.large_groups = large.size();
   table.gap = widest_gap(large, options);
   return table;
 }
@@ -142,12 +160,49 @@ std::optional<CoveragePoint> marked_threshold(const Evaluation& evaluation) {
   return evaluation.thresholds.front().point;
 }
 
+ConfidenceCheck check_confidence(const Predictions& predictions, const BootstrapOptions& options) {
+  const std::int64_t n = predictions.size();
+  if (n == 0) fail_input("there are no predictions to evaluate");
+  std::vector<double> confidences;
+  ConfidenceCheck check;
+  double squares = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const int predicted = predictions.predicted(i);
+    const double confidence = predictions.row(i)[predicted];
+    const double excess = confidence - (predicted == predictions.truth[i] ? 1 : 0);
+    confidences.push_back(confidence);
+    check.excess += excess / static_cast<double>(n);
+    squares += excess * excess / static_cast<double>(n);
+  }
+  const double variance = std::max(0.0, squares - check.excess * check.excess);
+  constexpr double kNormal95 = 1.959964;
+  const double half = kNormal95 * std::sqrt(variance / static_cast<double>(n));
+  check.interval = {check.excess - half, check.excess + half};
+
+  constexpr int kDraws = 1000;
+  std::vector<double> errors(kDraws);
+  parallel_for(kDraws, [&](std::int64_t draw) {
+    Rng rng{options.seed, static_cast<std::uint64_t>(draw), 2};
+    std::array<double, kCalibrationBins> bins{};
+    for (const double confidence : confidences) {
+      const double right = rng.uniform() < confidence ? 1 : 0;
+      bins[static_cast<std::size_t>(confidence_bin(confidence))] += confidence - right;
+    }
+    for (const double difference : bins)
+      errors[static_cast<std::size_t>(draw)] += std::abs(difference) / static_cast<double>(n);
+  });
+  std::ranges::sort(errors);
+  check.ece_by_chance = errors[kDraws * 95 / 100];
+  return check;
+}
+
 Evaluation evaluate(const Predictions& predictions, double uncertain_below,
                     const BootstrapOptions& options) {
   Evaluation result;
   result.bootstrap = options;
   result.all = score("all", predictions, options);
   result.reliability = reliability_bins(predictions);
+  result.confidence = check_confidence(predictions, options);
   result.coverage = coverage_curve(predictions);
   for (const double wanted : {0.80, 0.90, 0.95}) {
     const auto point = uncertain_threshold(predictions, wanted);
@@ -192,22 +247,11 @@ std::vector<std::string> in_words(const Evaluation& e) {
                            whole(most), whole(m.classes[truth].support)));
   }
 
-  const double excess = mean_confidence(e) - m.accuracy;
-  constexpr double kNoticeable = 0.02;
-  if (std::abs(excess) < kNoticeable && m.ece < 2 * kNoticeable) {
-    words.push_back(
-        format("Its confidence can be taken at face value (calibration error %.3f).", m.ece));
-  } else if (std::abs(excess) >= kNoticeable) {
-    words.push_back(
-        format("It is %s than right: its confidence is %.1f points %s its accuracy on average "
-               "(calibration error %.3f); a temperature fitted on validation data usually helps.",
-               excess > 0 ? "surer" : "less sure", 100 * std::abs(excess),
-               excess > 0 ? "above" : "below", m.ece));
-  } else {
-    words.push_back(format(
-        "Its confidence is right on average but not everywhere (calibration error %.3f).", m.ece));
-  }
-  if (e.uncertain) {
+  words.push_back(confidence_sentence(e));
+  if (e.uncertain && e.uncertain->coverage == 0) {
+    words.push_back(format("With answers below %.2f read as uncertain, no face gets an answer.",
+                           e.uncertain->threshold));
+  } else if (e.uncertain) {
     words.push_back(
         format("With answers below %.2f read as uncertain, %.0f %% of the faces get an answer and "
                "%.1f %% of the answers are right.",
@@ -228,6 +272,10 @@ std::vector<std::string> in_words(const Evaluation& e) {
                                   100 * part.intervals.high.accuracy));
   }
   for (const SliceTable& table : e.slices) {
+    if (!table.gap && table.large_groups < 2) {
+      words.push_back("By " + table.column +
+                      " fewer than two groups have 30 faces: no gap between them is told.");
+    }
     if (!table.gap) continue;
     words.push_back(format(
         "By %s, accuracy is %.1f points higher for %s than for %s [%.1f, %.1f]; %s (%s).",

@@ -38,6 +38,7 @@ struct SliceTable {
     double p_value = 1;
   };
   std::optional<Gap> gap;
+  std::size_t large_groups = 0;  // of 30 samples or more
 };
 // Throws kInput for more than 50 groups: such a column holds numbers or names.
 void check_slice_groups(const std::string& column, std::size_t groups);
@@ -56,6 +57,17 @@ struct Threshold {
   CoveragePoint point;
 };
 
+// Whether what a net is sure of and what is right differ by more than chance.
+struct ConfidenceCheck {
+  double excess = 0;  // mean confidence minus accuracy
+  Interval interval;  // of it; normal, by the spread of the samples
+  // What calibration error a net without any, of these very confidences, stays under in 95 of 100
+  // draws of which answers are right. Few samples show a large one by chance alone.
+  double ece_by_chance = 0;
+};
+ConfidenceCheck check_confidence(const Predictions& predictions,
+                                 const BootstrapOptions& options = {});
+
 struct Evaluation {
   // For people; the caller fills them.
   std::string model, data, split, head;
@@ -64,6 +76,7 @@ struct Evaluation {
   BootstrapOptions bootstrap;
   Scored all;  // every sample
   std::vector<ReliabilityBin> reliability;
+  ConfidenceCheck confidence;
   std::vector<CoveragePoint> coverage;
   std::vector<Threshold>
       thresholds;  // for right answers in 80, 90 and 95 %, where they can be reached

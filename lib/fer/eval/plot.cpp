@@ -329,7 +329,7 @@ bool plot_reliability(const fs::path& path, const std::vector<ReliabilityBin>& b
        "0.97\n";
   s += "set style fill solid 1 noborder\nset title " + quote(title) + " font ',13'\n";
   s += "set tmargin at screen 0.90\nset bmargin at screen 0.36\nset yrange [0:1]\nset format x ''\n"
-       "set ylabel 'share of right answers'\nset key top left reverse Left samplen 2\n";
+       "set ylabel 'share of right answers'\nset key opaque top left reverse Left samplen 2\n";
   s += format(
       "plot $d using 1:6:2:3:(0):6 with boxxyerror lc rgb '%s' title 'right', "
       "$d using 1:($5>$6?$5:NaN):2:3:6:5 with boxxyerror lc rgb '#f0b98f' title 'too sure', "

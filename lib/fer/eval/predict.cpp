@@ -1,6 +1,7 @@
 #include "fer/eval/predict.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "fer/core/error.h"
 #include "fer/core/text.h"
@@ -43,8 +44,11 @@ Predictions predict(Classifier& classifier, const Dataset& data, const PredictOp
     for (std::int64_t i = begin; i < end; ++i) {
       const int label = data.target(i, 0).label;
       if (label < 0) fail_input(data.origin(i) + ": there is no label to score against");
-      predictions.add(index[static_cast<std::size_t>(label)],
-                      answers[static_cast<std::size_t>(i - begin)].at(options.head));
+      const auto& answer = answers[static_cast<std::size_t>(i - begin)].at(options.head);
+      if (!std::ranges::all_of(answer, [](float p) { return std::isfinite(p); })) {
+        fail_input(data.origin(i) + ": the net's answer is no number; its weights are broken");
+      }
+      predictions.add(index[static_cast<std::size_t>(label)], answer);
     }
     options.progress(end);
   }

@@ -38,7 +38,9 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
   margin-bottom: 1rem; }
 .tile { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } .scroll tbody th { position: sticky; left: 0; background: var(--card); }
+.wide th, .wide td { padding: .15rem .3rem; } .wide td { min-width: 2.4rem; }
+.wide thead th { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap; }
 th { font-weight: 600; } thead th { color: var(--soft); border-bottom: 1px solid var(--line); }
@@ -65,6 +67,7 @@ td small { margin-left: .5rem; }
 .faces { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .8rem; }
 .faces img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .4rem;
   background: #000; display: block; }
+.faces .label { white-space: normal; }
 .faces figcaption { font-size: .82rem; line-height: 1.35; margin-top: .3rem;
   overflow-wrap: anywhere; }
 .faces .said { color: var(--mark); } .faces .true { color: var(--ink); }
@@ -79,6 +82,8 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem; }
   --line: #ccc; --accent: #0072b2; --accent-soft: #0072b277; --mark: #b54a00; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   html { font-size: 13px; } .scroll { overflow: visible; }
+  th { white-space: normal; overflow-wrap: anywhere; } .wide { font-size: 9px; }
+  .range { min-width: 4rem; }
   .faces { grid-template-columns: repeat(8, 1fr); }
   main { padding: 0; max-width: none; } section { border: 0; padding: .5rem 0; }
   figure, table, .tile, .charts { break-inside: avoid; } h2, h3 { break-after: avoid; } }
@@ -99,6 +104,7 @@ std::string label_with_dot(const std::string& label, std::size_t index) {
 
 // A number in [0, 1] and its interval, in figures and as a bar from 0 to 1.
 std::string ranged(double value, double low, double high) {
+  if (std::isnan(low) || std::isnan(high)) return "<td>&ndash;</td>";  // nothing was counted
   return format(
       "<td>%.3f<small>%.3f to %.3f</small><span class=\"range\"><i "
       "style=\"left:%.1f%%;width:%.1f%%\"></i>"
@@ -128,8 +134,9 @@ std::string summary(const Evaluation& e) {
                      percent("balanced accuracy", &Metrics::balanced_accuracy);
   text += tile("macro F1", format("%.3f", m.macro_f1),
                format("%.3f to %.3f", low.macro_f1, high.macro_f1));
-  text +=
-      tile("Cohen's kappa", format("%.3f", m.kappa), format("%.3f to %.3f", low.kappa, high.kappa));
+  const bool defined = !std::isnan(low.kappa);
+  text += tile("Cohen's kappa", format("%.3f", m.kappa),
+               defined ? format("%.3f to %.3f", low.kappa, high.kappa) : "no interval");
   text += tile("calibration error", format("%.3f", m.ece), "0 is best");
   text += "</div>\n<ul>\n";
   for (const std::string& sentence : in_words(e))
@@ -155,8 +162,25 @@ std::string class_section(const Evaluation& e) {
           "how many faces of the class are found. Bars: value and interval from 0 to 1.</p>\n");
 }
 
+std::string figures_section(const Evaluation& e) {
+  std::string rows;
+  for (const std::string& name : metric_names()) {
+    const double low = metric_value(e.all.intervals.low, name),
+                 high = metric_value(e.all.intervals.high, name);
+    // The resamples of the calibration error are biased upwards.
+    const bool interval = name != "ece" && !std::isnan(low);
+    rows += "<tr><th scope=\"row\">" + replace_all(name, "_", " ") +
+            format("</th><td>%.4f</td><td>%s</td></tr>\n", metric_value(e.all.metrics, name),
+                   interval ? format("%.4f to %.4f", low, high).c_str() : "");
+  }
+  return section("Every figure", table({"metric", "value", "interval"}, rows));
+}
+
 std::string confusion_section(const Metrics& m) {
-  std::string text = "<div class=\"scroll\"><table class=\"matrix\">\n<thead><tr><th></th>";
+  constexpr std::size_t kMany = 12;
+  std::string text =
+      format("<div class=\"scroll\"><table class=\"matrix%s\">\n<thead><tr><th></th>",
+             m.classes.size() > kMany ? " wide" : "");
   for (const ClassMetrics& c : m.classes)
     text += "<th scope=\"col\">" + html_escape(c.label) + "</th>";
   text += "</tr></thead>\n<tbody>\n";
@@ -359,7 +383,8 @@ std::string html_report(const Evaluation& e, const Predictions& predictions,
       html_escape(e.data) + " · split " + html_escape(e.split) + " · head " + html_escape(e.head) +
       format(" · %lld faces</p>\n", static_cast<long long>(e.all.metrics.n));
   html += summary(e) + class_section(e) + confusion_section(e.all.metrics) + trust_section(e) +
-          groups_sections(e) + curve_section(source) + mistakes_section(predictions, source);
+          groups_sections(e) + figures_section(e) + curve_section(source) +
+          mistakes_section(predictions, source);
   html += format(
       "<footer><p>Intervals: %.0f&thinsp;%% percentile bootstrap, %d resamples, seed %llu. "
       "Averages over classes weigh each class alike; rows of the matrix are the truth.</p>\n"

@@ -1,7 +1,9 @@
 #include "fer/eval/writers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fer/core/file.h"
 #include "fer/core/parallel.h"
@@ -16,8 +18,9 @@ using Json = nlohmann::ordered_json;
 
 long long whole(std::int64_t n) { return n; }
 
-// "0.701 [.686, .716]"
+// "0.701 [.686, .716]"; "-" where nothing was counted.
 std::string with_interval(double value, double low, double high) {
+  if (std::isnan(low) || std::isnan(high)) return "-";
   const auto brief = [](double x) {
     const std::string text = format("%.3f", x);
     return text.starts_with("0.") ? text.substr(1) : text;
@@ -66,6 +69,35 @@ std::string scored_table(const std::string& title, const std::vector<Scored>& sc
 
 }  // namespace
 
+namespace {
+
+// Columns are named by the beginning of their labels, or by number where that tells too little.
+std::string confusion_table(const LabelList& labels,
+                            const std::vector<std::vector<std::int64_t>>& confusion,
+                            std::size_t width) {
+  int column = static_cast<int>(std::min<std::size_t>(width, 9));
+  std::vector<std::string> heads, names = labels;
+  for (const std::string& label : labels)
+    heads.push_back(cut_text(label, static_cast<std::size_t>(column)));
+  if (std::set<std::string>(heads.begin(), heads.end()).size() < heads.size()) {
+    column = 5;
+    width += 4;
+    for (std::size_t c = 0; c < labels.size(); ++c) {
+      heads[c] = std::to_string(c + 1);
+      names[c] = format("%2zu  ", c + 1) + labels[c];
+    }
+  }
+  std::string text = row("", width, heads, column);
+  for (std::size_t t = 0; t < names.size(); ++t) {
+    std::vector<std::string> counts;
+    for (const std::int64_t count : confusion[t]) counts.push_back(format("%lld", whole(count)));
+    text += row(names[t], width, counts, column);
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string to_text(const Evaluation& e) {
   const Metrics& m = e.all.metrics;
   const Metrics &low = e.all.intervals.low, &high = e.all.intervals.high;
@@ -100,15 +132,7 @@ std::string to_text(const Evaluation& e) {
     text += format("%-18s %s\n", name, metric_text(e.all, name).c_str());
 
   text += "\nconfusion matrix (rows: truth, columns: prediction)\n";
-  const int column = static_cast<int>(std::min<std::size_t>(width, 9));
-  std::vector<std::string> heads;
-  for (const std::string& label : labels) heads.push_back(cut_text(label, column));
-  text += row("", width, heads, column);
-  for (std::size_t t = 0; t < labels.size(); ++t) {
-    std::vector<std::string> counts;
-    for (const std::int64_t count : m.confusion[t]) counts.push_back(format("%lld", whole(count)));
-    text += row(labels[t], width, counts, column);
-  }
+  text += confusion_table(labels, m.confusion, width);
 
   if (!e.thresholds.empty() || e.uncertain) text += "\nanswers that are sure enough\n";
   if (e.uncertain) {
@@ -193,6 +217,9 @@ std::string to_json(const Evaluation& e) {
                                    {"confidence", bin.confidence},
                                    {"accuracy", bin.accuracy}});
   }
+  json["confidence"] = {{"excess", number_json(e.confidence.excess, e.confidence.interval.low,
+                                               e.confidence.interval.high)},
+                        {"ece_by_chance", e.confidence.ece_by_chance}};
   json["coverage"] = Json::array();
   for (const CoveragePoint& point : e.coverage) json["coverage"].push_back(point_json(point));
   json["thresholds"] = Json::array();
@@ -239,11 +266,12 @@ std::string to_markdown(const Evaluation& e) {
   const Metrics& m = e.all.metrics;
   const Metrics &low = e.all.intervals.low, &high = e.all.intervals.high;
   const auto cell = [](const std::string& text) { return replace_all(text, "|", "\\|"); };
-  std::string text = format(
-      "Measured on %s, split %s, %lld faces, head %s; in brackets %.0f %% intervals "
-      "(percentile bootstrap, %d resamples).\n\n",
-      e.data.c_str(), e.split.c_str(), whole(m.n), e.head.c_str(), 100 * e.bootstrap.level,
-      e.bootstrap.resamples);
+  std::string text =
+      kMeasuredPart + format(
+                          "%s, split %s, %lld faces, head %s; in brackets %.0f %% intervals "
+                          "(percentile bootstrap, %d resamples).\n\n",
+                          e.data.c_str(), e.split.c_str(), whole(m.n), e.head.c_str(),
+                          100 * e.bootstrap.level, e.bootstrap.resamples);
   text += "| metric | value |\n|---|---|\n";
   for (const std::string& name : metric_names()) {
     text += "| " + name + " | " + metric_text(e.all, name) + " |\n";

@@ -13,8 +13,10 @@ namespace fer {
 
 // Tables for a terminal; the first line is "accuracy 0.7012 [0.6861, 0.7160] n=3589".
 std::string to_text(const Evaluation& evaluation);
-std::string to_json(const Evaluation& evaluation);      // metrics.json
-std::string to_markdown(const Evaluation& evaluation);  // the measured part of a model card
+std::string to_json(const Evaluation& evaluation);  // metrics.json
+// The measured part of a model card, which begins with kMeasuredPart.
+std::string to_markdown(const Evaluation& evaluation);
+inline constexpr const char* kMeasuredPart = "Measured on ";
 
 // Where a row came from: a path, or file and row.
 using RowName = std::function<std::string(std::int64_t)>;

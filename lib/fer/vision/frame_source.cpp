@@ -1,12 +1,17 @@
 #include "fer/vision/frame_source.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <opencv2/core.hpp>
 #include <opencv2/videoio.hpp>
+#include <system_error>
 
 #include "fer/core/error.h"
 #include "fer/core/file.h"
@@ -20,6 +25,21 @@ namespace fer {
 namespace fs = std::filesystem;
 
 namespace {
+
+// Why a camera cannot be opened, as far as the system says.
+std::string trouble_with(const std::string& device) {
+  const int file = ::open(device.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (file >= 0) {
+    ::close(file);
+    return "cannot be opened: perhaps another program uses it, or it is no camera";
+  }
+  if (errno == ENOENT) return "there is no " + device;
+  if (errno == EACCES) {
+    return "this user may not open " + device +
+           " (usually: sudo usermod -aG video $USER, and log in again)";
+  }
+  return "cannot be opened: " + std::generic_category().message(errno);
+}
 
 class CaptureSource : public FrameSource {
  public:
@@ -55,8 +75,12 @@ class CaptureSource : public FrameSource {
         const bool relative = !address && !source.starts_with("/");
         capture_.open((relative ? "./" : "") + source, cv::CAP_FFMPEG, limits);
       }
-      if (!capture_.isOpened())
-        fail_input(name_ + (live_ ? ": cannot be opened" : ": not a video that can be read"));
+      if (!capture_.isOpened()) {
+        fail_input(name_ + ": " +
+                   (camera  ? trouble_with(numbered ? "/dev/video" + source : source)
+                    : live_ ? "cannot be opened"
+                            : "not a video that can be read"));
+      }
       if (camera) {
         // OpenCV asks V4L2 once it has both.
         const double width = capture_.get(cv::CAP_PROP_FRAME_WIDTH),

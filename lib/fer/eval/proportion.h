@@ -1,0 +1,18 @@
+// What a share of a few samples says of the share of all.
+#pragma once
+
+#include <cstdint>
+
+namespace fer {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// The exact interval of a binomial share, `hits` of `n` (Clopper and Pearson 1934): its coverage is
+// at least `level`, whatever n is. [0, 1] for n = 0. Throws kInput unless 0 <= hits <= n and level
+// is between 0 and 1.
+Interval exact_interval(std::int64_t hits, std::int64_t n, double level);
+
+}  // namespace fer
