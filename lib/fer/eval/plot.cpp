@@ -325,7 +325,7 @@ bool plot_reliability(const fs::path& path, const std::vector<ReliabilityBin>& b
                 static_cast<long long>(bin.count), bin.confidence, bin.accuracy);
     most = std::max(most, bin.count);
   }
-  s += "EOD\nset multiplot\nset xrange [0:1]\nset lmargin at screen 0.18\nset rmargin at screen "
+  s += "EOD\nset multiplot\nset xrange [0:1]\nset lmargin at screen 0.21\nset rmargin at screen "
        "0.97\n";
   s += "set style fill solid 1 noborder\nset title " + quote(title) + " font ',13'\n";
   s += "set tmargin at screen 0.90\nset bmargin at screen 0.36\nset yrange [0:1]\nset format x ''\n"
@@ -338,7 +338,7 @@ bool plot_reliability(const fs::path& path, const std::vector<ReliabilityBin>& b
       kSeriesColours[0], kInk);
   s += format(
       "unset title\nunset key\nset tmargin at screen 0.31\nset bmargin at screen 0.15\n"
-      "set format x '%%g'\nset yrange [0:%g]\nset ytics (0, %lld)\nset ylabel 'faces'\n"
+      "set format x '%%g'\nset yrange [0:%g]\nset ytics (0, %lld)\nset ylabel 'faces' offset 1,0\n"
       "set xlabel 'confidence'\nplot $d using 1:4:2:3:(0):4 with boxxyerror lc rgb '#888888'\n"
       "unset multiplot\n",
       1.1 * static_cast<double>(most), static_cast<long long>(most));
