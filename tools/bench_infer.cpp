@@ -132,7 +132,7 @@ int bench_infer(const InferBench& options) {
   std::printf("%s, %s parameters, %d px, %d thread%s, %d rounds\n", spec.architecture.c_str(),
               human_count(static_cast<double>(parameter_count(checkpoint.graph))).c_str(),
               spec.input_size, options.threads, options.threads == 1 ? "" : "s", options.rounds);
-  std::printf("%-6s %-16s %10s %12s %8s\n", "batch", "engine", "ms", "faces/s", "ratio");
+  std::printf("%-6s %-16s %10s %12s %8s\n", "batch", "engine", "CPU ms", "faces/CPU s", "ratio");
   for (const int batch : options.batch_sizes) {
     std::vector<Image> crops;
     for (int i = 0; i < batch; ++i) crops.push_back(faces[i % faces.size()]);

@@ -8,9 +8,11 @@
 #include "eval_options.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
+#include "fer/core/hash.h"
 #include "fer/core/log.h"
 #include "fer/core/progress.h"
 #include "fer/core/text.h"
+#include "fer/core/version.h"
 #include "fer/data/audit.h"
 #include "fer/eval/predict.h"
 #include "fer/eval/report.h"
@@ -303,6 +305,15 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   e.data = data.description;
   e.split = flags.split;
   e.head = first.head;
+  const EngineOptions engine = lasting_choice(flags);
+  Fingerprint file;
+  for (const Model& model : models) file.add(read_binary_file(model.path));
+  e.origin = {{"program", std::string("fer-eval ") + version() + " (" + commit() + ")"},
+              {"engine", engine.engine},
+              {"precision", engine.precision},
+              {"views", flags.tta},
+              {"model_fingerprint", file.hex()},
+              {"images_fingerprint", fingerprint(part)}};
   if (flags.views == Views::kFlip)
     e.notes.push_back("Each answer is the mean over the face and its mirror image.");
   if (flags.views == Views::kTen)

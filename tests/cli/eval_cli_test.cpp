@@ -107,6 +107,8 @@ TEST_CASE("fer-eval leaves a folder with everything about a model, and prints it
   const auto metrics = nlohmann::json::parse(slurp(folder / "metrics.json"));
   CHECK(metrics["model"] == "run/best");
   CHECK(metrics["split"] == "test");
+  CHECK(metrics["origin"]["images_fingerprint"].get<std::string>().size() == 16);
+  CHECK_THAT(metrics["origin"]["program"].get<std::string>(), Catch::StartsWith("fer-eval 0."));
   CHECK(metric(metrics, "accuracy") == Approx(accuracy).margin(5e-5));
   CHECK(split(slurp(folder / "predictions.csv"), '\n').size() == 32);
   const std::string report = slurp(folder / "report.html");

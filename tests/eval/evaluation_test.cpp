@@ -194,6 +194,7 @@ TEST_CASE("metrics.json holds the figures, their bounds and what they are of") {
   CHECK(json["model"] == e.model);
   CHECK(json["n"] == 600);
   CHECK(json["bootstrap"]["resamples"] == 200);
+  CHECK(json["origin"].is_object());
   for (const std::string& name : metric_names()) {
     CHECK(json["metrics"][name]["value"].get<double>() == metric_value(e.all.metrics, name));
     CHECK(json["metrics"][name]["low"] <= json["metrics"][name]["high"]);

@@ -12,6 +12,7 @@
 #include "fer/core/parallel.h"
 #include "fer/core/random.h"
 #include "fer/core/text.h"
+#include "fer/data/image_files.h"
 #include "fer/eval/bootstrap.h"
 #include "fer/eval/selection.h"
 
@@ -134,7 +135,10 @@ SliceTable slice(std::string column, const Predictions& predictions,
   if (groups.size() != static_cast<std::size_t>(predictions.size())) {
     fail_input(format("%zu groups for %lld predictions", groups.size(), whole(predictions.size())));
   }
-  std::map<std::string, std::vector<std::int64_t>> rows;
+  const auto before = [](const std::string& a, const std::string& b) {
+    return natural_less(a, b) || (!natural_less(b, a) && a < b);  // 007 is not 7
+  };
+  std::map<std::string, std::vector<std::int64_t>, decltype(before)> rows(before);
   for (std::size_t i = 0; i < groups.size(); ++i)
     rows[groups[i]].push_back(static_cast<std::int64_t>(i));
   check_slice_groups(column, rows.size());

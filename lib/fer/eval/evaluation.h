@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fer/eval/bootstrap.h"
@@ -24,7 +25,8 @@ std::string accuracy_line(const Scored& scored);
 Scored score(std::string name, const Predictions& predictions,
              const BootstrapOptions& options = {});
 
-// The figures of each group of a column (age, camera, ...), in the order of their names.
+// The figures of each group of a column (age, camera, ...), in the order of their names, numbers
+// by their size.
 struct SliceTable {
   std::string column;
   std::vector<Scored> groups;
@@ -72,6 +74,8 @@ struct Evaluation {
   // For people; the caller fills them.
   std::string model, data, split, head;
   std::vector<std::string> notes;  // how the figures came about, a sentence each
+  // By what and of what they were made, by key: program, engine, fingerprints of file and images.
+  std::vector<std::pair<std::string, std::string>> origin;
 
   BootstrapOptions bootstrap;
   Scored all;  // every sample

@@ -388,10 +388,13 @@ std::string html_report(const Evaluation& e, const Predictions& predictions,
   html += format(
       "<footer><p>Intervals: %.0f&thinsp;%% percentile bootstrap, %d resamples, seed %llu. "
       "Averages over classes weigh each class alike; rows of the matrix are the truth.</p>\n"
-      "<p>A label names a facial expression, not what a person feels.</p></footer>\n"
-      "</main>\n</body>\n</html>\n",
+      "<p>A label names a facial expression, not what a person feels.</p>\n",
       100 * e.bootstrap.level, e.bootstrap.resamples,
       static_cast<unsigned long long>(e.bootstrap.seed));
+  std::vector<std::string> origin;
+  for (const auto& [key, value] : e.origin)
+    origin.push_back(html_escape(replace_all(key, "_", " ") + " " + value));
+  html += "<p>" + join(origin, " · ") + "</p></footer>\n</main>\n</body>\n</html>\n";
   return html;
 }
 

@@ -204,6 +204,8 @@ Json point_json(const CoveragePoint& point) {
 std::string to_json(const Evaluation& e) {
   Json json = {{"schema", "fer.metrics.1"}, {"model", e.model}, {"data", e.data},
                {"split", e.split},          {"head", e.head},   {"notes", e.notes}};
+  json["origin"] = Json::object();
+  for (const auto& [key, value] : e.origin) json["origin"][key] = value;
   json["bootstrap"] = {{"resamples", e.bootstrap.resamples},
                        {"seed", e.bootstrap.seed},
                        {"level", e.bootstrap.level}};
