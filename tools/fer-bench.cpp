@@ -10,6 +10,7 @@
 #include "fer/core/text.h"
 #include "fer/nn/runtime.h"
 #include "fer/train/trainer.h"
+#include "program.h"
 #include "timing.h"
 #include "train_options.h"
 

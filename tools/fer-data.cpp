@@ -19,6 +19,7 @@
 #include "fer/data/contact_sheet.h"
 #if FER_HAVE_VISION
 #include "fer/vision/face_detector.h"
+#include "program.h"
 #endif
 
 namespace {

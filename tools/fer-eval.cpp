@@ -17,6 +17,7 @@
 #include "fer/eval/predict.h"
 #include "fer/eval/report.h"
 #include "fer/eval/selection.h"
+#include "program.h"
 
 namespace {
 

@@ -18,6 +18,7 @@
 #include "fer/model/reference.h"
 #include "fer/onnx/export.h"
 #include "fer/vision/opencv_classifier.h"
+#include "program.h"
 #include "timing.h"
 
 namespace {

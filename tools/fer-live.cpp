@@ -21,6 +21,7 @@
 #include "fer/live/web_server.h"
 #include "fer/live/window_view.h"
 #include "fer/model/find_model.h"
+#include "program.h"
 #include "recognizer_options.h"
 #include "timing.h"
 

@@ -23,6 +23,7 @@
 #include "fer/core/text.h"
 #include "fer/data/image_files.h"
 #include "fer/vision/annotate.h"
+#include "program.h"
 #include "recognizer_options.h"
 
 namespace {

@@ -14,6 +14,7 @@
 #include "fer/nn/runtime.h"
 #include "fer/train/memory.h"
 #include "fer/train/run.h"
+#include "program.h"
 #include "train_options.h"
 
 namespace {

@@ -1,31 +1,20 @@
 #include "options.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cctype>
 #include <charconv>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "fer/core/error.h"
-#include "fer/core/file.h"
-#include "fer/core/log.h"
 #include "fer/core/text.h"
 #include "fer/core/version.h"
-#include "fer/model/json_reader.h"
-#if FER_HAVE_YAML
-#include <yaml-cpp/yaml.h>
-#endif
+#include "option_pages.h"
 
 namespace fer::tools {
 namespace {
@@ -47,55 +36,6 @@ struct Entry {
   std::function<void(const Values&, const std::string& where)> set;
   std::function<Values()> get;
 };
-
-// Of keys in keys: far more than any option has, and an alias in YAML can name its own parent.
-constexpr int kMaxDepth = 32;
-
-void flatten(const Json& node, const std::string& prefix, const std::string& file, Config& config) {
-  const auto scalar = [&](const Json& v) -> std::string {
-    if (v.is_string()) return v.get<std::string>();
-    if (v.is_primitive() && !v.is_null()) return v.dump();
-    fail_input(file + ": " + prefix + ": expected a value or a list of values");
-  };
-  if (node.is_object()) {
-    for (const auto& [key, value] : node.items())
-      flatten(value, prefix.empty() ? key : prefix + "." + key, file, config);
-  } else if (node.is_array()) {
-    Values& values = config[prefix];
-    for (const Json& v : node) values.push_back(scalar(v));
-  } else if (!node.is_null()) {
-    config[prefix] = {scalar(node)};
-  }
-}
-
-#if FER_HAVE_YAML
-void flatten(const YAML::Node& node, const std::string& prefix, const std::string& file,
-             Config& config, int depth = 0) {
-  if (depth > kMaxDepth)
-    fail_input(format("%s: nested deeper than %d levels", file.c_str(), kMaxDepth));
-  if (node.IsMap()) {
-    for (const auto& pair : node) {
-      const auto key = pair.first.as<std::string>();
-      flatten(pair.second, prefix.empty() ? key : prefix + "." + key, file, config, depth + 1);
-    }
-  } else if (node.IsSequence()) {
-    Values& values = config[prefix];
-    for (const auto& item : node) {
-      if (!item.IsScalar()) {
-        fail_input(format("%s line %d: %s: expected a list of values", file.c_str(),
-                          item.Mark().line + 1, prefix.c_str()));
-      }
-      values.push_back(item.Scalar());
-    }
-  } else if (node.IsScalar()) {
-    if (prefix.empty())
-      fail_input(file + ": expected keys with values, found '" + node.Scalar() + "'");
-    config[prefix] = {node.Scalar()};
-  }
-}
-#endif
-
-bool is_yaml(const std::string& path) { return path.ends_with(".yaml") || path.ends_with(".yml"); }
 
 std::string long_flag(const std::string& flag) {
   const auto names = split(flag, ',');
@@ -143,88 +83,8 @@ std::string show(const T& value) {
   }
 }
 
-// The value of a list in "--set key=a,b", or as YAML has it and --print-config says it: [a, "b c"].
-Values listed(const std::string& text, [[maybe_unused]] const std::string& where) {
-#if FER_HAVE_YAML
-  if (text.starts_with('[')) {
-    try {
-      Config config;
-      flatten(YAML::Load(text), where, "--set", config);
-      return config[where];
-    } catch (const YAML::Exception&) {
-      fail_input("--set: " + where + ": '" + text + "' is no list");
-    }
-  }
-#endif
-  return split(text, ',');
-}
-
 // Of a list as it was given: "--set key=" empties it.
 Values items(const Values& values) { return values == Values{""} ? Values{} : values; }
-
-// Throws kInput where the value is no text.
-std::string yaml_scalar(const std::string& value) {
-  if (!is_utf8(value))
-    fail_input("'" + value + "' is no UTF-8, which a configuration is written in");
-  const bool plain = !value.empty() && value.find_first_not_of(
-                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                           "0123456789_./+-") == std::string::npos;
-  return plain ? value : Json(value).dump();
-}
-
-// Text as it may stand in a manual page: a hyphen is a minus, a line may begin with a dot.
-std::string roff(std::string text) {
-  text = replace_all(replace_all(text, "\\", "\\e"), "-", "\\-");
-  text = replace_all(text, "\n", "\n\\&");
-  return text.starts_with(".") || text.starts_with("'") ? "\\&" + text : text;
-}
-
-std::string man_page(const CLI::App& app, const std::string& purpose, const std::string& examples) {
-  std::string title = replace_all(app.get_name(), " ", "-");
-  for (char& c : title) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  std::string page = ".TH " + roff(title) + " 1 \"\" \"fer " + version() +
-                     "\" \"User Commands\"\n.SH NAME\n" + roff(app.get_name()) + " \\- " +
-                     roff(trim(purpose.substr(0, purpose.find_first_of(".;")))) +
-                     "\n.SH SYNOPSIS\n.B " + roff(app.get_name()) + "\n[\\fIoptions\\fR]";
-  std::string positionals, options, group;
-  for (const CLI::Option* option : app.get_options()) {
-    std::string names;
-    for (const std::string& name : option->get_snames()) names += ", \\fB\\-" + roff(name) + "\\fR";
-    for (const std::string& name : option->get_lnames())
-      names += ", \\fB\\-\\-" + roff(name) + "\\fR";
-    if (option->get_positional()) {
-      page += " [\\fI" + roff(option->get_name()) + "\\fR...]";
-      positionals += ".TP\n\\fI" + roff(option->get_name()) + "\\fR\n" +
-                     roff(option->get_description()) + "\n";
-    }
-    if (!names.empty() && !option->get_group().empty()) {
-      if (option->get_group() != group) options += ".SS " + roff(option->get_group()) + "\n";
-      group = option->get_group();
-      options += ".TP\n" + names.substr(2) + "\n" + roff(option->get_description());
-      if (!option->get_default_str().empty()) {
-        options += " (default: " + roff(option->get_default_str()) + ")";
-      }
-      options += "\n";
-    }
-  }
-  return page + "\n.SH DESCRIPTION\n" + roff(purpose) + "\n" + positionals + ".SH OPTIONS\n" +
-         options + ".SH EXAMPLES\n.nf\n" + roff(trim(examples)) + "\n" +
-         ".fi\n.SH EXIT STATUS\n0 done; 1 failed at run time or partly; 2 wrong usage, "
-         "configuration or data; 3 a bar asked for was missed; 130 interrupted\n";
-}
-
-// Flags after a hyphen, files elsewhere.
-std::string bash_completion(const CLI::App& app) {
-  std::vector<std::string> flags;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group().empty()) continue;
-    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
-  }
-  const std::string name = app.get_name(), function = "_" + replace_all(name, "-", "_");
-  return function + "() {\n  local word=${COMP_WORDS[COMP_CWORD]}\n" +
-         "  [[ $word == -* ]] && mapfile -t COMPREPLY < <(compgen -W '" + join(flags, " ") +
-         "' -- \"$word\")\n}\ncomplete -o default -F " + function + " " + name + "\n";
-}
 
 }  // namespace
 
@@ -317,27 +177,6 @@ struct Options::Impl {
     layers.insert(layers.begin(), std::move(dataset));
   }
 };
-
-Config read_config(const std::string& path) {
-  Config config;
-  if (!fs::exists(path)) fail_input(path + ": no such file");
-  if (is_yaml(path)) {
-#if FER_HAVE_YAML
-    try {
-      flatten(YAML::LoadFile(path), "", path, config);
-    } catch (const YAML::Exception& e) {
-      fail_input(format("%s line %d: %s", path.c_str(), e.mark.line + 1, e.msg.c_str()));
-    }
-    return config;
-#else
-    fail_input(path + ": this build has no yaml-cpp and reads .json configurations only");
-#endif
-  }
-  flatten(parse_json(read_text_file(path), path, kMaxDepth), "", path, config);
-  return config;
-}
-
-Config config_from_json(const std::string& text) { return Json::parse(text).get<Config>(); }
 
 Options::Options(std::string program, std::string purpose, std::string examples)
     : impl_(std::make_unique<Impl>()) {
@@ -595,57 +434,5 @@ std::string Options::effective_json() const {
   }
   return Json(config).dump();
 }
-
-namespace {
-
-// Whether something that was printed reached nobody; a reader that went away (| head) had enough.
-bool output_lost() {
-  std::cout.flush();
-  if (std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return false;
-  pollfd output{STDOUT_FILENO, POLLOUT, 0};
-  return ::poll(&output, 1, 0) < 1 || (output.revents & POLLERR) == 0;
-}
-
-}  // namespace
-
-int run_program(const std::string& name, const std::function<int()>& body) {
-  try {
-    int exit_code = 0;
-    try {
-      exit_code = body();
-    } catch (const Options::Help& help) {
-      std::fputs(help.text.c_str(), stdout);
-    }
-    if (output_lost()) fail_runtime("standard output cannot be written");
-    return exit_code;
-  } catch (const Error& e) {
-    log_error(name + ": " + e.what());
-    return e.exit_code();
-  } catch (const std::bad_alloc&) {
-    log_error(name + ": out of memory");
-    return 1;
-  } catch (const std::exception& e) {
-    log_error(name + ": " + replace_all(e.what(), "\n", " "));
-    return 1;
-  }
-}
-
-namespace {
-// Read by every thread, written in a handler.
-std::atomic<bool> stop_signal{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-void on_stop_signal(int) {
-  if (stop_signal.exchange(true)) _exit(130);
-}
-}  // namespace
-
-void install_stop_handler() {
-  struct sigaction action {};
-  action.sa_handler = on_stop_signal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
-bool stop_requested() { return stop_signal; }
 
 }  // namespace fer::tools

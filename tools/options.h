@@ -1,21 +1,17 @@
-// The one place that knows CLI11 and YAML: option structs of the library bound to flags and to keys
+// The one place that knows CLI11, with option_pages.cpp: option structs of the library bound to flags and to keys
 // of a configuration file by one table, so that both have the same words, checks and messages.
 //
 // Precedence: default < dataset YAML < --config YAML < --set key=value < flag.
 #pragma once
 
-#include <functional>
-#include <map>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-namespace fer::tools {
+#include "config_file.h"
 
-// Values by dotted key ("train.lr"), each a list of scalars as they were written.
-using Config = std::map<std::string, std::vector<std::string>>;
-// A YAML (or JSON) file. Throws kInput naming the file and the line.
-Config read_config(const std::string& path);
+namespace fer::tools {
 
 class Options {
  public:
@@ -79,15 +75,5 @@ class Options {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-Config config_from_json(const std::string& text);
-
-// Runs a main: errors become one line on stderr and the house's exit codes; output that cannot be
-// written is one of them.
-int run_program(const std::string& name, const std::function<int()>& body);
-
-// After install_stop_handler() the first SIGINT or SIGTERM asks to stop; a second one ends the
-// process at once with 130.
-void install_stop_handler();
-bool stop_requested();
 
 }  // namespace fer::tools
