@@ -5,6 +5,11 @@
 #   FER_DATA_DIR   folder with a copy of YuNet, the better face detector; without one it is downloaded, and
 #                  where that fails too faces are found by OpenCV's Haar cascade
 set -euo pipefail
+what=${1:-test}
+case $#:$what in
+  [01]:build | [01]:demo | [01]:test) ;;
+  *) sed -n '2,/^set /s/^# //p' "$0" >&2; exit 2 ;;
+esac
 cd "$(dirname "$0")/.."
 
 # YuNet (MIT licence, OpenCV Zoo), the version that OpenCV 4.6 loads, to models/, where every program finds it.
@@ -43,11 +48,6 @@ need=(
   libboost-dev libssl-dev libchafa-dev libglib2.0-dev pkg-config
   curl ca-certificates
 )
-what=${1:-test}
-case $#:$what in
-  [01]:build | [01]:demo | [01]:test) ;;
-  *) sed -n '2,/^set /s/^# //p' "$0" >&2; exit 2 ;;
-esac
 if [ "$what" != build ]; then
   # By command: node may come from elsewhere than Debian and bring npm along.
   command -v node >/dev/null || need+=(nodejs)

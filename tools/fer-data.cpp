@@ -17,9 +17,9 @@
 #include "fer/core/version.h"
 #include "fer/data/audit.h"
 #include "fer/data/contact_sheet.h"
+#include "program.h"
 #if FER_HAVE_VISION
 #include "fer/vision/face_detector.h"
-#include "program.h"
 #endif
 
 namespace {

@@ -212,10 +212,13 @@ void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) 
            format(", temperature %.3f (was %.3f): negative log-likelihood %.4f (was %.4f), "
                   "calibration error %.3f (was %.3f) on %s",
                   now, old, is.nll, was.nll, is.ece, was.ece, flags.calibrate.c_str()) +
-           (threshold > 0 ? format(", uncertain below %.3f", threshold)
-                          : format(", never uncertain: all answers together are right in %g %% and "
-                                   "more",
-                                   100 * flags.sure)));
+           (threshold > 0 ? format(", uncertain below %.3f", threshold) : ", never uncertain"));
+  if (threshold == 0 && was.accuracy < flags.sure) {
+    log_warning(
+        format("no part of 30 answers or more is right in %g %%: no answer will read "
+               "'uncertain'; --sure asks for another share",
+               100 * flags.sure));
+  }
   for (const MixedHeadSpec& mixed : spec.mixed_heads) {
     if (std::ranges::count(mixed.parts, model.head, &std::pair<std::string, float>::first) > 0)
       log_warning("head " + mixed.name + " is made of " + model.head + ": calibrate it after this");
@@ -307,10 +310,12 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   e.split = flags.split;
   e.head = first.head;
   const EngineOptions engine = lasting_choice(flags);
-  Fingerprint file;
-  for (const Model& model : models) file.add(read_binary_file(model.path));
+  Fingerprint file;  // of all that the figures are of
+  for (const Model& model : models) {
+    if (flags.ensemble || &model == &first) file.add(read_binary_file(model.path));
+  }
   e.origin = {{"program", std::string("fer-eval ") + version() + " (" + commit() + ")"},
-              {"engine", engine.engine},
+              {"engine", choose_engine(engine, all_engines(flags.device)).name},
               {"precision", engine.precision},
               {"views", flags.tta},
               {"model_fingerprint", file.hex()},

@@ -168,6 +168,8 @@ TEST_CASE("a head's spec is calibrated in its own labels, a mixed head by itself
   CHECK_THROWS_WITH(calibrated(spec, "one", anti, 0.9), Catch::Contains("worse than guessing"));
   std::vector<std::pair<int, int>> halves;
   for (int i = 0; i < 60; ++i) halves.emplace_back(i % 2, 1);
+  CHECK(calibrated(spec, "one", make_predictions(abc, halves), 0.9).heads[0].uncertain_below == 0);
+  spec.heads[0].uncertain_below = 0.5f;  // which is not given up in silence
   CHECK_THROWS_WITH(calibrated(spec, "one", make_predictions(abc, halves), 0.9),
                     Catch::Contains("no part of 30 answers or more is right in 90 %"));
 }

@@ -347,7 +347,7 @@ TEST_CASE("a preview shows the next batch mixed and of the side it is trained on
   CHECK_FALSE(plain[0].pixels == mixed[0].pixels);
 }
 
-TEST_CASE("a run that was stopped after its epoch's last step previews the next epoch") {
+TEST_CASE("a run that was stopped after its epoch's last step previews the last batch") {
   const auto data = faces(60);
   auto options = quick();
   options.epochs = 3;
@@ -359,9 +359,9 @@ TEST_CASE("a run that was stopped after its epoch's last step previews the next 
   callbacks.progress = [&](std::int64_t images, std::int64_t, double) { done = images; };
   callbacks.stop_requested = [&] { return done == trainer.images_per_epoch(); };
   CHECK_FALSE(trainer.run_epoch(callbacks));
-  const auto next = trainer.preview(5);
-  REQUIRE(next.size() == 5);
-  CHECK_FALSE(next[0].pixels == first[0].pixels);
+  const auto last = trainer.preview(5);
+  REQUIRE(last.size() == 5);
+  CHECK_FALSE(last[0].pixels == first[0].pixels);
 }
 
 TEST_CASE("sides that do not fit the net are refused by name") {

@@ -142,9 +142,13 @@ void set_log_level(LogLevel level) {
 
 LogLevel log_level() { return least_level; }
 
-bool log_is_on_terminal() {
+bool log_has_sink() {
   const std::scoped_lock lock(sink_slot().mutex);
-  return !sink_slot().sink && log_level() <= LogLevel::kInfo && stderr_is_terminal();
+  return sink_slot().sink != nullptr;
+}
+
+bool log_is_on_terminal() {
+  return !log_has_sink() && log_level() <= LogLevel::kInfo && stderr_is_terminal();
 }
 
 void set_log_sink(LogSink sink) {

@@ -16,6 +16,7 @@ LogLevel log_level();
 // was replaced; must not throw. Empty: stderr.
 using LogSink = std::function<void(LogLevel, const std::string& message)>;
 void set_log_sink(LogSink sink);
+bool log_has_sink();
 
 void log_debug(const std::string& message);
 void log_info(const std::string& message);

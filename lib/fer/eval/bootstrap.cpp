@@ -159,8 +159,8 @@ void widen_share(std::int64_t hits, std::int64_t n, double level, double& low, d
   constexpr std::int64_t kEnough = 10;
   if (n == 0 || std::min(hits, n - hits) >= kEnough) return;
   const Interval exact = exact_interval(hits, n, level);
-  low = std::min(low, exact.low);
-  high = std::max(high, exact.high);
+  low = std::isnan(low) ? exact.low : std::min(low, exact.low);
+  high = std::isnan(high) ? exact.high : std::max(high, exact.high);
 }
 
 double harmonic_mean(double a, double b) { return a + b > 0 ? 2 * a * b / (a + b) : 0; }
@@ -228,8 +228,10 @@ void widen_edges(const Metrics& metrics, double level, MetricIntervals& interval
     return std::llround(share * static_cast<double>(metrics.n));
   };
   widen_share(count(metrics.accuracy), metrics.n, level, low.accuracy, high.accuracy);
-  widen_share(count(metrics.top2_accuracy), metrics.n, level, low.top2_accuracy,
-              high.top2_accuracy);
+  if (metrics.classes.size() > 2) {  // of two the truth is always among them
+    widen_share(count(metrics.top2_accuracy), metrics.n, level, low.top2_accuracy,
+                high.top2_accuracy);
+  }
   low.weighted_recall = low.accuracy;  // the same number
   high.weighted_recall = high.accuracy;
   const std::vector<std::int64_t> answers = answers_of(metrics);

@@ -184,17 +184,18 @@ ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions&
                "its answers are worse than guessing; are these its labels, in the right order?");
   }
   const auto point = uncertain_threshold(apply_temperature(predictions, factor), wanted_accuracy);
-  if (!point) {
+  if (!point && uncertain_below(spec, head) > 0) {
     fail_input(place +
                format("no part of %.0f answers or more is right in %g %%, so that each would "
-                      "be uncertain; ask for a smaller share",
+                      "be uncertain, and its threshold would be lost; ask for a smaller share",
                       kFewestAnswers, 100 * wanted_accuracy));
   }
   const auto calibrate = [&](auto& heads) {
     for (auto& candidate : heads) {
       if (candidate.name != head) continue;
       candidate.temperature = static_cast<float>(candidate.temperature * factor);
-      candidate.uncertain_below = point->coverage < 1 ? static_cast<float>(point->threshold) : 0.0f;
+      candidate.uncertain_below =
+          point && point->coverage < 1 ? static_cast<float>(point->threshold) : 0.0f;
     }
   };
   calibrate(spec.heads);

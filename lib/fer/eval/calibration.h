@@ -50,16 +50,18 @@ std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::s
 std::optional<CoveragePoint> uncertain_threshold(const Predictions& predictions,
                                                  double wanted_accuracy);
 
-// The spec with `head` calibrated on predictions that were made with it, in all of its labels: its
-// temperature, and the threshold from which on at least `wanted_accuracy` of the answers are right;
-// 0 where all answers are that good. The temperature of a part counts in a mixed head: calibrate
-// the parts first. Throws kInput where the predictions cannot tell: fewer than 30, none of them
-// wrong, the least or the greatest one of fit_temperature() would be best (whoever calibrates with
-// that stores a confidence that nothing mends), or no part of 30 is right so often. Throws kInput
-// unless these are all labels of the head, in its order: so that it can be said before anything is
-// computed.
+// Throws kInput unless these are all labels of the head, in its order: so that it can be said
+// before anything is computed.
 void check_calibration_labels(const ModelSpec& spec, const std::string& head,
                               const LabelList& labels);
+
+// The spec with `head` calibrated on predictions that were made with it, in all of its labels: its
+// temperature, and the threshold from which on at least `wanted_accuracy` of the answers are right;
+// 0 where all answers are that good, or where no part of 30 is and there was none before. The
+// temperature of a part counts in a mixed head: calibrate the parts first. Throws kInput where the
+// predictions cannot tell: fewer than 30, none of them wrong, the least or the greatest one of
+// fit_temperature() would be best (whoever calibrates with that stores a confidence that nothing
+// mends), or a threshold that is there would be lost.
 ModelSpec calibrated(ModelSpec spec, const std::string& head, const Predictions& predictions,
                      double wanted_accuracy);
 

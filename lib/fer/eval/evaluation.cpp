@@ -48,7 +48,8 @@ std::string confidence_sentence(const Evaluation& e) {
         "(calibration error %.3f; without any fault it would be up to %.3f by chance).",
         ece, by_chance);
   }
-  return format("Its confidence is right on average but not everywhere (calibration error %.3f).",
+  return format("Its confidence is %s but not everywhere (calibration error %.3f).",
+                std::abs(excess) < kNoticeable ? "right on average" : "not far off on average",
                 ece);
 }
 
@@ -169,7 +170,7 @@ ConfidenceCheck check_confidence(const Predictions& predictions, const Bootstrap
   if (n == 0) fail_input("there are no predictions to evaluate");
   std::vector<double> confidences;
   ConfidenceCheck check;
-  double squares = 0;
+  double squares = 0, by_confidence = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const int predicted = predictions.predicted(i);
     const double confidence = predictions.row(i)[predicted];
@@ -177,8 +178,10 @@ ConfidenceCheck check_confidence(const Predictions& predictions, const Bootstrap
     confidences.push_back(confidence);
     check.excess += excess / static_cast<double>(n);
     squares += excess * excess / static_cast<double>(n);
+    by_confidence += confidence * (1 - confidence) / static_cast<double>(n);
   }
-  const double variance = std::max(0.0, squares - check.excess * check.excess);
+  // Few answers that are all right vary less than their own confidence says they do.
+  const double variance = std::max(by_confidence, squares - check.excess * check.excess);
   constexpr double kNormal95 = 1.959964;
   const double half = kNormal95 * std::sqrt(variance / static_cast<double>(n));
   check.interval = {check.excess - half, check.excess + half};

@@ -62,7 +62,8 @@ struct Threshold {
 // Whether what a net is sure of and what is right differ by more than chance.
 struct ConfidenceCheck {
   double excess = 0;  // mean confidence minus accuracy
-  Interval interval;  // of it; normal, by the spread of the samples
+  // Of it; normal, by the spread of the samples, or of their confidences where that is wider.
+  Interval interval;
   // What calibration error a net without any, of these very confidences, stays under in 95 of 100
   // draws of which answers are right. Few samples show a large one by chance alone.
   double ece_by_chance = 0;

@@ -258,10 +258,11 @@ std::string trust_section(const Evaluation& e) {
       1);
   std::string rows;
   const auto row = [&](const CoveragePoint& p, const std::string& note) {
+    const std::string right =
+        p.coverage > 0 ? format("%.1f&thinsp;%%", 100 * p.accuracy) : std::string("&ndash;");
     rows += format(
-        "<tr><th scope=\"row\">%.3f</th><td>%.1f&thinsp;%%</td><td>%.1f&thinsp;%%</td>"
-        "<td>%s</td></tr>\n",
-        p.threshold, 100 * p.coverage, 100 * p.accuracy, note.c_str());
+        "<tr><th scope=\"row\">%.3f</th><td>%.1f&thinsp;%%</td><td>%s</td><td>%s</td></tr>\n",
+        p.threshold, 100 * p.coverage, right.c_str(), note.c_str());
   };
   if (e.uncertain) row(*e.uncertain, "the model's own threshold");
   for (const Threshold& t : e.thresholds)

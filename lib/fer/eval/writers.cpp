@@ -136,9 +136,10 @@ std::string to_text(const Evaluation& e) {
 
   if (!e.thresholds.empty() || e.uncertain) text += "\nanswers that are sure enough\n";
   if (e.uncertain) {
-    text +=
-        format("at least %.3f (the model's own threshold): %5.1f %% of the faces, %5.1f %% right\n",
-               e.uncertain->threshold, 100 * e.uncertain->coverage, 100 * e.uncertain->accuracy);
+    text += format("at least %.3f (the model's own threshold): %5.1f %% of the faces",
+                   e.uncertain->threshold, 100 * e.uncertain->coverage);
+    text += e.uncertain->coverage > 0 ? format(", %5.1f %% right\n", 100 * e.uncertain->accuracy)
+                                      : std::string("\n");
   }
   for (const Threshold& t : e.thresholds) {
     text += format("at least %.3f: %5.1f %% of the faces, %5.1f %% right\n", t.point.threshold,

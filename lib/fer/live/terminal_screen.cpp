@@ -49,11 +49,10 @@ void on_signal(int number, siginfo_t* information, void* context) {
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     if (kSignals[i] != number) continue;
     const struct sigaction& before = previous[i];
-    if ((before.sa_flags & SA_SIGINFO) != 0) {
-      return before.sa_sigaction(number, information, context);
-    }
     if (before.sa_handler == SIG_IGN) return;
-    if (before.sa_handler != SIG_DFL) return before.sa_handler(number);
+    if (before.sa_handler == SIG_DFL) break;
+    if ((before.sa_flags & SA_SIGINFO) == 0) return before.sa_handler(number);
+    return before.sa_sigaction(number, information, context);
   }
   ::signal(number, SIG_DFL);
   ::raise(number);

@@ -122,7 +122,7 @@ Abilities abilities_of(ChafaTermInfo* terminal) {
 class SilentLog {
  public:
   SilentLog() {
-    if (stderr_is_terminal()) set_log_level(LogLevel::kOff);
+    if (stderr_is_terminal() && !log_has_sink()) set_log_level(LogLevel::kOff);
   }
   ~SilentLog() { set_log_level(before_); }
   SilentLog(const SilentLog&) = delete;
@@ -171,17 +171,19 @@ struct TerminalView::Impl {
         can(abilities_of(info.get())),
         screen(can.cursor),
         thread([this] { run(); }) {}
-  ~Impl() {
+  ~Impl() { end(); }
+
+  void end() {
     slot.close();
-    thread.join();
+    if (thread.joinable()) thread.join();
   }
 
   void run() {
     try {
       show();
     } catch (const std::exception& error) {
-      controls.quit = true;
       failure = error.what();
+      controls.quit = true;
     }
   }
 
@@ -405,6 +407,7 @@ TerminalView::TerminalView(const Recognizer& recognizer, Controls& controls, Vie
     : impl_(std::make_unique<Impl>(recognizer, controls, std::move(hooks))) {}
 
 TerminalView::~TerminalView() {
+  impl_->end();
   const std::string failure = std::move(impl_->failure);
   impl_.reset();  // the log is heard again
   if (!failure.empty()) log_error("the terminal view ended: " + failure);

@@ -27,7 +27,7 @@ constexpr int kMaxSide = 1 << 13;                            // of an input
 constexpr int kMaxWindow = 1 << 10;                          // kernel, stride, padding
 constexpr std::int64_t kMaxActivation = 1 << 26;             // elements of one result, one sample
 constexpr std::int64_t kMaxTensor = std::int64_t{1} << 31;   // elements of one parameter
-constexpr std::int64_t kMaxResults = std::int64_t{1} << 30;  // of all nodes, one sample
+constexpr std::int64_t kMaxResults = std::int64_t{1} << 31;  // of all nodes, one sample
 constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 
 // In the order of Operation.

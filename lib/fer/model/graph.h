@@ -126,7 +126,7 @@ class Graph {
  public:
   // Appends a node and returns its index. Throws kInput on a duplicate or bad name, a wrong number
   // of inputs, shapes that do not fit, values out of range, more than 10,000 nodes, a result of
-  // more than 2^26 elements or all of them together more than 2^30, a parameter of more than 2^31
+  // more than 2^26 elements or all of them together more than 2^31, a parameter of more than 2^31
   // or all of them together more than 2^33. What is refused changes nothing, so a Graph in hand is
   // always valid.
   int add(std::string name, Operation operation, std::vector<int> inputs = {});

@@ -548,10 +548,9 @@ Checkpoint Trainer::checkpoint() const {
 
 std::vector<Image> Trainer::preview(int n) const {
   const Impl& t = *impl_;
-  const bool epoch_ends = t.step == t.steps_per_epoch;  // stopped before its validation
-  const auto draws = t.batch_draws(
-      epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch + (epoch_ends ? 1 : 0)),
-      epoch_ends ? 0 : t.step);
+  // A run may have been stopped behind its epoch's last step.
+  const auto draws = t.batch_draws(epoch_order(t.train, t.options.sampler, t.options.seed, t.epoch),
+                                   std::min(t.step, t.steps_per_epoch - 1));
   const auto input = t.caches_features()
                          ? plain_batch(t.train.images(t.samples(draws)), t.initial.spec)
                          : t.batch(draws).input;

@@ -74,7 +74,8 @@ class Trainer {
 
   // The weights to use: the average where ema is on, else the plain ones.
   Checkpoint checkpoint() const;
-  // What the net sees next: `n` pictures of the batch at hand, mixed and of the epoch's side.
+  // `n` pictures of the batch at hand, which the net sees next or, at the end of an epoch, saw
+  // last; mixed and of the epoch's side.
   std::vector<Image> preview(int n) const;
 
   // Everything that a resumed run needs to go on with the same numbers.
