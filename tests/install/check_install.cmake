@@ -1,14 +1,8 @@
 # Installs the build tree into a fresh prefix, builds programs against it with find_package(fer) and runs them and
 # fer-predict from there. WITH_PREDICT: fer::predict was built.
 cmake_minimum_required(VERSION 3.25)
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK_DIR})
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT status EQUAL 0)
-    message(FATAL_ERROR "${ARGN} failed:\n${output}")
-  endif()
-  set(output "${output}" PARENT_SCOPE)
-endfunction()
 run(${CMAKE_COMMAND} --install ${BINARY_DIR} --prefix ${WORK_DIR}/prefix)
 # No header needs one that is not installed.
 file(GLOB_RECURSE headers ${WORK_DIR}/prefix/include/fer/*.h)

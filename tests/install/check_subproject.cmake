@@ -1,14 +1,8 @@
 # Builds a project that takes fer in by add_subdirectory and installs it: the program runs, and nothing of fer is
 # installed with it or changes the project.
 cmake_minimum_required(VERSION 3.25)
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK_DIR})
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT status EQUAL 0)
-    message(FATAL_ERROR "${ARGN} failed:\n${output}")
-  endif()
-  set(output "${output}" PARENT_SCOPE)
-endfunction()
 set(off)
 foreach(part TRAINING VISION INFER ONNX LIVE HDF5)
   list(APPEND off -DFER_WITH_${part}=OFF)
