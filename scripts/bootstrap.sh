@@ -69,7 +69,7 @@ install_packages() {
     sudo=(sudo)
   fi
   command -v apt-get >/dev/null || { echo "bootstrap: no apt-get here; needed: ${missing[*]}" >&2; exit 1; }
-  echo "bootstrap: installing with apt-get (on a bare machine some 600 MB, a few minutes): ${missing[*]}"
+  echo "bootstrap: installing with apt-get (on a bare machine this takes minutes): ${missing[*]}"
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }

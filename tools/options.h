@@ -1,5 +1,6 @@
-// The one place that knows CLI11, with option_pages.cpp: option structs of the library bound to flags and to keys
-// of a configuration file by one table, so that both have the same words, checks and messages.
+// The one place that knows CLI11, with option_pages.cpp: option structs of the library bound to
+// flags and to keys of a configuration file by one table, so that both have the same words, checks
+// and messages.
 //
 // Precedence: default < dataset YAML < --config YAML < --set key=value < flag.
 #pragma once

@@ -338,7 +338,7 @@ int Graph::add(std::string name, Operation operation, std::vector<int> inputs) {
     fail_input("node '" + name + "': with it the results of all nodes are too large");
   }
   std::int64_t weights = parameter_elements_;
-  const Node node{std::move(name), std::move(operation), std::move(inputs)};
+  Node node{std::move(name), std::move(operation), std::move(inputs)};
   for (const Parameter& parameter : node_parameters(node, input_shapes)) {
     const std::int64_t count = element_count(parameter.shape);
     if (count > kMaxTensor || (weights += count) > kMaxParameters) {
@@ -346,9 +346,13 @@ int Graph::add(std::string name, Operation operation, std::vector<int> inputs) {
                  " is too large");
     }
   }
-  shapes_.reserve(shapes_.size() + 1);  // so that both grow or none
-  nodes_.push_back(node);
   shapes_.push_back(std::move(shape));
+  try {
+    nodes_.push_back(std::move(node));
+  } catch (...) {
+    shapes_.pop_back();  // both or none
+    throw;
+  }
   result_elements_ = results;
   parameter_elements_ = weights;
   return static_cast<int>(nodes_.size()) - 1;
