@@ -4,8 +4,10 @@
 
 #include "fer/core/error.h"
 #include "fer/train/teacher.h"
+#include "support/given_dataset.h"
 
 using namespace fer;
+using namespace fer::test;
 using Catch::Contains;
 
 namespace {
@@ -46,33 +48,23 @@ class LeftHalf : public Classifier {
   float strength_;
 };
 
-// Two heads of two labels; the second picture has no answer for the second head.
-class TwoPictures : public Dataset {
- public:
-  TwoPictures() {
-    targets_[0] = {{{1, 0}, 0}, {{0, 1}, 1}};
-    targets_[1] = {{{0.25, 0.75}, 1}, {{0, 0}, -1}};
-  }
-  std::int64_t size() const override { return 2; }
-  const std::vector<HeadLabels>& heads() const override { return heads_; }
-  Image image(std::int64_t) const override {  // the left half white, the right one black
-    Image image(kSide, kSide, 1);
-    for (int y = 0; y < kSide; ++y)
-      for (int x = 0; x < kSide / 2; ++x) image.at(x, y, 0) = 255;
-    return image;
-  }
-  const Target& target(std::int64_t i, std::size_t head) const override {
-    return targets_[head].at(static_cast<std::size_t>(i));
-  }
-  std::string origin(std::int64_t i) const override { return "picture " + std::to_string(i); }
-  const std::vector<std::string>& columns() const override { return columns_; }
-  const std::string& value(std::int64_t, std::size_t) const override { return columns_.at(0); }
+const std::vector<HeadLabels> kHeads = {{"mood", {"happy", "sad"}}, {"eyes", {"open", "closed"}}};
 
- private:
-  std::vector<HeadLabels> heads_ = {{"mood", {"happy", "sad"}}, {"eyes", {"open", "closed"}}};
-  std::vector<Target> targets_[2];
-  std::vector<std::string> columns_;
-};
+// The left half of the tone, the right one gray.
+Image half(std::uint8_t tone) {
+  Image image = toned(kSide, 51);
+  for (int y = 0; y < kSide; ++y)
+    for (int x = 0; x < kSide / 2; ++x) image.at(x, y, 0) = tone;
+  return image;
+}
+
+// Two pictures whose left half is white; the second has no answer for the second head.
+std::shared_ptr<const Dataset> two_pictures() {
+  auto data = std::make_shared<GivenDataset>(kHeads);
+  data->add(half(255), {{{1, 0}, 0}, {{0.25, 0.75}, 1}});
+  data->add(half(255), {{{0, 1}, 1}, {{0, 0}, -1}});
+  return data;
+}
 
 using Teachers = std::vector<std::unique_ptr<Classifier>>;
 
@@ -85,10 +77,11 @@ TEST_CASE("a teacher's answer to a picture and its mirror image joins the label 
   teachers.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"mood", {"happy", "sad"}, /*temperature=*/2.0f, 0.0f}}, 1.0f));
   std::int64_t last = 0;
-  const auto taught = with_teachers(std::make_shared<TwoPictures>(), teachers,
-                                    {0.4, [&](std::int64_t done) { last = done; }});
-  // White is (1 - .5) / .25 = 2, black -2; the temperature halves both.
-  const double answer = (first_of_two(1.0) + first_of_two(-1.0)) / 2;
+  const auto taught =
+      with_teachers(two_pictures(), teachers, {0.4, [&](std::int64_t done) { last = done; }});
+  // White is (1 - .5) / .25 = 2, gray (.2 - .5) / .25 = -1.2; calibration's temperature is not
+  // asked.
+  const double answer = (first_of_two(2.0) + first_of_two(-1.2)) / 2;
   const Target& happy = taught->target(0, 0);
   CHECK(happy.distribution[0] == Approx(0.6 + 0.4 * answer));
   CHECK(happy.distribution[1] == Approx(0.4 * (1 - answer)));
@@ -107,26 +100,42 @@ TEST_CASE("several teachers are averaged, and no answer stays no answer") {
   Teachers teachers;
   teachers.push_back(std::make_unique<LeftHalf>(both, 0.0f));
   teachers.push_back(std::make_unique<LeftHalf>(std::vector<HeadSpec>{both[1]}, 3.0f));
-  const auto taught = with_teachers(std::make_shared<TwoPictures>(), teachers, {1.0, [](auto) {}});
-  const double sure = (first_of_two(6) + first_of_two(-6)) / 2;
+  const auto taught = with_teachers(two_pictures(), teachers, {1.0, [](auto) {}});
+  const double sure = (first_of_two(6) + first_of_two(-3.6)) / 2;
   CHECK(taught->target(1, 0).distribution[0] == Approx((0.5 + sure) / 2));
   CHECK(taught->target(0, 1).distribution[0] == Approx(0.5));
   CHECK_FALSE(taught->target(1, 1).known());
   CHECK(taught->target(1, 1).label == -1);
 }
 
+TEST_CASE("every picture gets the answer to itself, in whatever batch it is asked for") {
+  const auto data = std::make_shared<GivenDataset>(kHeads);
+  constexpr int kMany = 300;
+  const auto tone = [](int i) { return static_cast<std::uint8_t>(i * 251 % 256); };
+  for (int i = 0; i < kMany; ++i) data->add(half(tone(i)), {{{1, 0}, 0}, {{1, 0}, 0}});
+  Teachers teachers;
+  teachers.push_back(std::make_unique<LeftHalf>(
+      std::vector<HeadSpec>{{"mood", {"happy", "sad"}, 1.0f, 0.0f}}, 1.0f));
+  const auto taught = with_teachers(data, teachers, {1.0, [](auto) {}});
+  for (int i = 0; i < kMany; ++i) {
+    const double left = (tone(i) / 255.0 - 0.5) / 0.25;
+    CHECK(taught->target(i, 0).distribution[0] ==
+          Approx((first_of_two(left) + first_of_two(-1.2)) / 2).margin(1e-5));
+  }
+}
+
 TEST_CASE("a teacher's mixed head teaches, too") {
   Teachers teachers;
   teachers.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"a", {"happy", "sad"}, 1.0f, 0.0f}}, 3.0f,
-      std::vector<MixedHeadSpec>{{"mood", {"happy", "sad"}, {{"a", 1.0f}}, 1.0f, 0.0f}}));
-  const auto taught = with_teachers(std::make_shared<TwoPictures>(), teachers, {1.0, [](auto) {}});
-  const double answer = (first_of_two(6) + first_of_two(-6)) / 2;
+      std::vector<MixedHeadSpec>{{"mood", {"happy", "sad"}, {{"a", 1.0f}}, 2.0f, 0.0f}}));
+  const auto taught = with_teachers(two_pictures(), teachers, {1.0, [](auto) {}});
+  const double answer = (first_of_two(6) + first_of_two(-3.6)) / 2;
   CHECK(taught->target(0, 0).distribution[0] == Approx(answer));
 }
 
 TEST_CASE("teachers that cannot teach are refused") {
-  const auto data = std::make_shared<TwoPictures>();
+  const auto data = two_pictures();
   Teachers strange, other_labels;
   strange.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"age", {"young", "old"}, 1.0f, 0.0f}}, 1.0f));

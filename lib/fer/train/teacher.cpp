@@ -33,6 +33,24 @@ class Taught : public Dataset {
   std::vector<std::vector<Target>> targets_;  // [head][sample]
 };
 
+// A teacher as it was trained, at temperature 1: one that is calibrated was made surer or less sure
+// for another purpose, and on pictures that are not for training.
+class Uncalibrated : public Classifier {
+ public:
+  explicit Uncalibrated(Classifier& teacher) : teacher_(teacher), spec_(teacher.spec()) {
+    for (HeadSpec& head : spec_.heads) head.temperature = 1;
+    for (MixedHeadSpec& head : spec_.mixed_heads) head.temperature = 1;
+  }
+  const ModelSpec& spec() const override { return spec_; }
+  std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
+    return teacher_.logits(batch);
+  }
+
+ private:
+  Classifier& teacher_;
+  ModelSpec spec_;
+};
+
 // For each teacher, whether it has the head.
 std::vector<bool> teachers_of(const HeadLabels& head,
                               const std::vector<std::unique_ptr<Classifier>>& teachers) {
@@ -86,7 +104,8 @@ std::shared_ptr<const Dataset> with_teachers(
     std::vector<Image> images;
     for (std::int64_t i = begin; i < end; ++i) images.push_back(data->image(i));
     for (std::size_t t = 0; t < teachers.size(); ++t) {
-      const auto answers = classify(*teachers[t], images, Views::kFlip, kBatch);
+      Uncalibrated teacher(*teachers[t]);
+      const auto answers = classify(teacher, images, Views::kFlip, kBatch);
       for (std::size_t h = 0; h < heads; ++h) {
         if (!asked[h][t]) continue;
         for (std::int64_t i = begin; i < end; ++i) {

@@ -21,11 +21,11 @@ struct TeacherOptions {
 void check(const TeacherOptions& options);
 
 // `data` with the targets of every head that a teacher has by the same name: (1 - weight) * target
-// + weight * the teachers' mean probabilities of the picture and its mirror image, at their
-// temperatures. Samples without an answer for a head stay without one, and labels, against which
-// is scored, stay as they are. Asks all teachers here, once.
-// Throws kInput when the weight is out of range, when no teacher has one of the data's heads, or
-// when one has it with other labels.
+// + weight * the teachers' mean probabilities of the picture and its mirror image, at temperature
+// 1, which they were trained at, whatever calibration set later. Samples without an answer for a
+// head stay without one, and labels, against which is scored, stay as they are. Asks all teachers
+// here, once. Throws kInput when the weight is out of range, when no teacher has one of the data's
+// heads, or when one has it with other labels.
 std::shared_ptr<const Dataset> with_teachers(
     std::shared_ptr<const Dataset> data, const std::vector<std::unique_ptr<Classifier>>& teachers,
     const TeacherOptions& options);
