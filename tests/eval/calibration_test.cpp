@@ -109,6 +109,21 @@ TEST_CASE("a long coverage curve is thinned evenly and keeps its end") {
   CHECK(curve.front().accuracy > curve.back().accuracy);
 }
 
+TEST_CASE("a coverage curve is thinned evenly behind many answers of one confidence, too") {
+  Predictions predictions{{"a", "b"}, {}, {}};
+  for (int i = 0; i < 500; ++i) predictions.add(0, std::vector<float>{1, 0});
+  for (int i = 0; i < 500; ++i) {
+    const float p = 0.99f - 0.0009f * static_cast<float>(i);
+    predictions.add(0, std::vector<float>{p, 1 - p});
+  }
+  std::vector<double> coverages;
+  for (const CoveragePoint& point : coverage_curve(predictions, 10))
+    coverages.push_back(point.coverage);
+  REQUIRE(coverages.size() == 6);
+  for (std::size_t k = 0; k < 6; ++k)
+    CHECK(coverages[k] == Approx(0.5 + 0.1 * static_cast<double>(k)));
+}
+
 TEST_CASE("the threshold for uncertain is the lowest that gives the wanted accuracy") {
   const Predictions predictions = test::calibrated_predictions({"a", "b", "c", "d"}, 4000, 9);
   const auto point = uncertain_threshold(predictions, 0.8);

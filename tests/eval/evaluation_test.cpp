@@ -137,6 +137,21 @@ TEST_CASE("the first words say what matters") {
   CHECK_THAT(calm, Catch::Contains("can be taken at face value"));
 }
 
+TEST_CASE("confidence over accuracy has a 95 % interval, no narrower than the confidence says") {
+  const auto check_of = [](int right, int n) {
+    std::vector<std::pair<int, int>> answers;
+    for (int i = 0; i < n; ++i) answers.push_back({0, i < right ? 0 : 1});
+    return check_confidence(make_predictions({"a", "b"}, answers));  // at .8
+  };
+  const ConfidenceCheck hundred = check_of(75, 100);
+  CHECK(hundred.excess == Approx(0.05).epsilon(1e-4));
+  CHECK(hundred.interval.low == Approx(-0.034869).margin(1e-5));  // 1.96 sqrt(.75 .25 / 100)
+  CHECK(hundred.interval.high == Approx(0.134869).margin(1e-5));
+  const ConfidenceCheck few = check_of(30, 30);
+  CHECK(few.interval.low == Approx(-0.343136).margin(1e-5));  // 1.96 sqrt(.8 .2 / 30)
+  CHECK(few.interval.high == Approx(-0.056864).margin(1e-5));
+}
+
 TEST_CASE("a net whose confidence is true is not blamed for what few faces show by chance") {
   int blamed = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {

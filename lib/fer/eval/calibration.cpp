@@ -135,9 +135,11 @@ std::vector<CoveragePoint> coverage_curve(const Predictions& predictions, std::s
   const std::vector<CoveragePoint> full = full_coverage_curve(predictions);
   if (full.size() <= most) return full;
   std::vector<CoveragePoint> curve;
+  double reached = 0;  // steps of 1 / most: many answers of one confidence are several at once
   for (const CoveragePoint& point : full) {
-    const double next = static_cast<double>(curve.size() + 1) / static_cast<double>(most);
-    if (point.coverage >= next - 1e-12) curve.push_back(point);
+    const double steps = std::floor(point.coverage * static_cast<double>(most) + 1e-9);
+    if (steps > reached) curve.push_back(point);
+    reached = std::max(reached, steps);
   }
   return curve;
 }
