@@ -121,6 +121,11 @@ TEST_CASE("a turn of the head is the way of the nose from the middle of the eyes
   Landmarks profile = face;
   profile[2].x = 145;
   CHECK(turn(profile) > QualityLimits{}.max_turn);
+  Landmarks other_way = face;
+  other_way[2].x = 115;
+  CHECK(turn(other_way) == Approx(0.125f));
+  other_way[2].x = 95;
+  CHECK(turn(other_way) > QualityLimits{}.max_turn);
 }
 
 TEST_CASE("sharpness falls with blur and not with size, light or contrast") {

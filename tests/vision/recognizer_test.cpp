@@ -15,6 +15,13 @@ TEST_CASE("a recognizer answers with the label, its probability and whether to t
   CHECK_FALSE(bright.uncertain);
   const FaceResult between = recognizer.analyze_crop(Image(20, 20, 1, 83));
   CHECK(between.confidence < 0.51f);
+  ModelSpec strict = tiny_spec();
+  strict.heads[0].uncertain_below = 0.6f;
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  Recognizer doubtful(std::make_unique<ToneClassifier>(strict), options);
+  CHECK(doubtful.analyze_crop(Image(20, 20, 1, 83)).uncertain);
+  CHECK_FALSE(doubtful.analyze_crop(Image(20, 20, 1, 217)).uncertain);
   REQUIRE(between.probabilities.at("tone").size() == 3);
   CHECK(recognizer.analyze_crop(Image(30, 90, 3, 128)).face.box ==
         Box{0, 30, 30, 30});  // the middle square

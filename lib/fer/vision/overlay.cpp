@@ -264,8 +264,12 @@ void pixelate(Image& image, const Box& box) {
   cv::Mat mat = as_mat(image);
   const cv::Rect area = rect(box) & cv::Rect(0, 0, mat.cols, mat.rows);
   if (area.empty()) return;
+  // An eighth of the whole box, however much of it is in the picture.
+  const cv::Rect whole = rect(box);
+  const cv::Size count(std::max(1, cvRound(8.0 * area.width / whole.width)),
+                       std::max(1, cvRound(8.0 * area.height / whole.height)));
   cv::Mat part = mat(area), blocks;
-  cv::resize(part, blocks, {8, 8}, 0, 0, cv::INTER_AREA);
+  cv::resize(part, blocks, count, 0, 0, cv::INTER_AREA);
   cv::resize(blocks, part, part.size(), 0, 0, cv::INTER_NEAREST);
 }
 
