@@ -221,11 +221,14 @@ TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid 
   const TemporaryFolder scratch;
   SECTION("RAF-DB") {
     std::string list;
-    for (int i = 1; i <= 7 * 4; ++i) {
-      const std::string part = i <= 7 * 3 ? "train" : "test";
-      const std::string name = format("%s_%05d", part.c_str(), i);
-      write_face(scratch / ("basic/Image/aligned/" + name + "_aligned.png"));
-      list += name + ".jpg " + std::to_string(i % 7 + 1) + "\n";
+    int number = 0;
+    // Counts that differ from class to class tell which label each became.
+    for (int label = 1; label <= 7; ++label) {
+      for (int i = 0; i < 3 + label; ++i) {
+        const std::string name = format("%s_%05d", i < 3 ? "train" : "test", ++number);
+        write_face(scratch / ("basic/Image/aligned/" + name + "_aligned.png"));
+        list += name + ".jpg " + std::to_string(label) + "\n";
+      }
     }
     fs::create_directories(scratch / "basic/EmoLabel");
     write_text(scratch / "basic/EmoLabel/list_patition_label.txt", list);
@@ -235,7 +238,7 @@ TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid 
     CHECK(head["labels"][0] == "angry");
     CHECK(head["train"] == std::vector<int>(7, 2));
     CHECK(head["val"] == std::vector<int>(7, 1));
-    CHECK(head["test"] == std::vector<int>(7, 1));
+    CHECK(head["test"] == std::vector<int>{6, 3, 2, 4, 5, 1, 7});
   }
   SECTION("AffectNet") {
     fs::create_directories(scratch / "Manually_Annotated_file_lists");
@@ -243,10 +246,13 @@ TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid 
       std::string csv =
           "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,"
           "valence,arousal\n";
-      for (int i = 0; i < 11 * 2; ++i) {
-        const std::string file = format("%d/%s%d.png", i % 3, part.c_str(), i);
-        write_face(scratch / ("Manually_Annotated_Images/" + file));
-        csv += file + ",1,2,3,4,10.5;20.5;11," + std::to_string(i % 11) + ",0.1,0.2\n";
+      int number = 0;
+      for (int expression = 0; expression < 11; ++expression) {
+        for (int i = 0; i < (part == "training" ? 2 : expression + 1); ++i, ++number) {
+          const std::string file = format("%d/%s%d.png", number % 3, part.c_str(), number);
+          write_face(scratch / ("Manually_Annotated_Images/" + file));
+          csv += file + ",1,2,3,4,10.5;20.5;11," + std::to_string(expression) + ",0.1,0.2\n";
+        }
       }
       write_text(scratch / ("Manually_Annotated_file_lists/" + part + ".csv"), csv);
     }
@@ -255,16 +261,18 @@ TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid 
         nlohmann::json::parse(open_as_published(scratch.path(), "affectnet.yaml"))["heads"][0];
     CHECK(head["labels"].size() == 8);
     CHECK(head["train"] == std::vector<int>(8, 2));
-    CHECK(head["val"] == std::vector<int>(8, 2));
+    CHECK(head["val"] == std::vector<int>{1, 2, 4, 3, 7, 6, 5, 8});
   }
   SECTION("ExpW") {
     std::string list;
-    for (int i = 0; i < 7 * 5; ++i) {
-      const std::string file = format("angry_actor_%d.png", i);
-      write_face(scratch / ("image/" + file));
-      list += file + " 0 10 20 30 40 55.5 " + std::to_string(i % 7) + "\n";
-      // Photos of two people are left out.
-      if (i == 0) list += file + " 1 50 60 70 80 44.4 3\n";
+    for (int label = 0; label < 7; ++label) {
+      for (int i = 0; i < 5 * (label + 1); ++i) {
+        const std::string file = format("angry_actor_%d_%d.png", label, i);
+        write_face(scratch / ("image/" + file));
+        list += file + " 0 10 20 30 40 55.5 " + std::to_string(label) + "\n";
+        // Photos of two people are left out.
+        if (label == 0 && i == 0) list += file + " 1 50 60 70 80 44.4 3\n";
+      }
     }
     fs::create_directories(scratch / "label");
     write_text(scratch / "label/label.lst", list);
@@ -272,11 +280,12 @@ TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid 
     const auto head =
         nlohmann::json::parse(open_as_published(scratch.path(), "expw.yaml"))["heads"][0];
     CHECK(head["labels"][0] == "angry");
-    CHECK(head["train"] == std::vector<int>{3, 4, 4, 4, 4, 4, 4});
+    CHECK(head["train"] == std::vector<int>{3, 8, 12, 16, 20, 24, 28});
   }
   SECTION("CK+") {
     for (int subject = 5; subject < 15; ++subject) {
       for (int label = 1; label <= 7; ++label) {
+        if (subject - 5 > label + 1) continue;
         const std::string id = format("S%03d", subject), take = format("%03d", label);
         const std::string frame = id + "_" + take + "_";
         const fs::path images = scratch / "cohn-kanade-images" / id / take;
@@ -293,8 +302,8 @@ TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid 
         nlohmann::json::parse(open_as_published(scratch.path(), "ckplus.yaml"))["heads"][0];
     // Two of the ten people validate: S005 and S010.
     CHECK(head["labels"][0] == "neutral");
-    CHECK(head["train"] == std::vector<int>{56, 8, 8, 8, 8, 8, 8, 8});
-    CHECK(head["val"] == std::vector<int>{14, 2, 2, 2, 2, 2, 2, 2});
+    CHECK(head["train"] == std::vector<int>{31, 5, 7, 6, 2, 4, 4, 3});
+    CHECK(head["val"] == std::vector<int>{11, 2, 2, 2, 1, 1, 2, 1});
   }
 }
 
@@ -329,7 +338,7 @@ TEST_CASE("bad weights and bad photos are one clear line and exit code 2") {
            {mine + "--pretrained weights.pth", "a Python pickle"},
            {mine + "--arch vgg16 --pretrained cut.h5", "cut.h5"},
            {mine + "--arch vgg16 --pretrained one.safetensors", "without the tensor"},
-           {mine + "--arch compact --pretrained one.safetensors", "--arch compact are not known"},
+           {mine + "--arch compact --pretrained one.safetensors", "for arch compact are not known"},
            {mine + "--arch vgg16 --pretrained base.safetensors", "holds a net of --arch compact"},
            {mine + "--stages 4 8 --pretrained base.safetensors", "stays as it is"},
            {mine + "--input-size 2 --pretrained base.safetensors",

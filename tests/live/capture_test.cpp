@@ -85,6 +85,27 @@ class NetworkCamera {
   std::thread thread_;
 };
 
+// What the notices of a capture name as the pause before the next try, until the camera was opened
+// so often; equal ones in a row are one.
+std::vector<std::string> pauses_of(CaptureOptions options, const NetworkCamera& camera,
+                                   int connections) {
+  options.source.timeout = 2;
+  const std::atomic<bool> paused{false};
+  Capture capture(options, paused);
+  std::vector<std::string> pauses;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (camera.connections() < connections && std::chrono::steady_clock::now() < give_up) {
+    const std::string notice = capture.notice();
+    const std::size_t at = notice.find("next try in ");
+    if (at != std::string::npos && (pauses.empty() || pauses.back() != notice.substr(at))) {
+      pauses.push_back(notice.substr(at));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  CHECK(camera.connections() >= connections);
+  return pauses;
+}
+
 }  // namespace
 
 TEST_CASE("the slot keeps the newest value and counts what nobody took") {
@@ -148,6 +169,7 @@ TEST_CASE("a file waits while paused and begins again when it loops") {
   options.source.fps = 50;
   options.loop = true;
   std::atomic<bool> paused{true};
+  const auto begin = std::chrono::steady_clock::now();
   Capture capture(options, paused);
   std::thread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(60));
@@ -158,6 +180,7 @@ TEST_CASE("a file waits while paused and begins again when it loops") {
   while (last < 7) {
     const auto captured = capture.next();
     REQUIRE(captured);
+    CHECK(captured->at - begin >= std::chrono::milliseconds(60));
     CHECK(captured->frame.time > before);
     CHECK(captured->frame.index > last);
     before = captured->frame.time;
@@ -224,24 +247,17 @@ TEST_CASE("a network camera that dies and returns is opened again, and its frame
 TEST_CASE("a camera that is lost at once after each opening is tried with growing pauses") {
   NetworkCamera camera(0, 5);
   CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", camera.port()));
-  options.source.timeout = 2;
   options.first_pause = 0.1;
-  const std::atomic<bool> paused{false};
-  Capture capture(options, paused);
-  // Each notice names the pause before the next try.
-  std::vector<std::string> pauses;
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (pauses.size() < 4 && std::chrono::steady_clock::now() < give_up) {
-    const std::string notice = capture.notice();
-    const std::size_t at = notice.find("next try in ");
-    if (at != std::string::npos && (pauses.empty() || pauses.back() != notice.substr(at))) {
-      pauses.push_back(notice.substr(at));
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  CHECK(pauses == std::vector<std::string>{"next try in 0.1 s", "next try in 0.2 s",
-                                           "next try in 0.4 s", "next try in 0.8 s"});
-  CHECK(camera.connections() >= 4);
+  options.longest_pause = 0.4;
+  CHECK(pauses_of(options, camera, 6) ==
+        std::vector<std::string>{"next try in 0.1 s", "next try in 0.2 s", "next try in 0.4 s"});
+}
+
+TEST_CASE("a camera that was there for more than a second is soon tried again each time") {
+  NetworkCamera camera(0, 150);  // a second and a half
+  CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", camera.port()));
+  options.first_pause = 0.1;
+  CHECK(pauses_of(options, camera, 3) == std::vector<std::string>{"next try in 0.1 s"});
 }
 
 TEST_CASE("stop ends a capture that waits for its source") {

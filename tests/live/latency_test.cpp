@@ -13,6 +13,8 @@ TEST_CASE("quantiles of latencies are right to an eighth of a millisecond") {
   CHECK(latencies.quantile(0.5) == Approx(50).margin(0.126));
   CHECK(latencies.quantile(0.95) == Approx(95).margin(0.126));
   CHECK(latencies.quantile(1.0) == 100);
+  CHECK(latencies.below(50.2) == 50);
+  CHECK(latencies.below(0.5) == 0);
   latencies.add(5000);
   CHECK(latencies.quantile(1.0) == 5000);
   CHECK(latencies.max() == 5000);

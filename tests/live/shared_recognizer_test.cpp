@@ -24,7 +24,30 @@ class HeldClassifier : public ToneClassifier {
   std::latch& go_;
 };
 
+// Fails at its first batch.
+class FailingOnce : public ToneClassifier {
+ public:
+  std::map<std::string, HostTensor> logits(const HostTensor& batch) override {
+    if (calls == 0) {
+      ++calls;
+      fail_runtime("the first batch fails");
+    }
+    return ToneClassifier::logits(batch);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a batch that fails is an error of who waited for it, and the next one runs") {
+  RecognizerOptions options;
+  options.detector.kind = "none";
+  SharedRecognizer shared(Recognizer(std::make_unique<FailingOnce>(), options));
+  FaceCrop crop = shared.recognizer().whole_image(Image(8, 8, 1, 218));
+  FaceCrop* pending[] = {&crop};
+  CHECK(message_of([&] { shared.answer(pending); }) == "the first batch fails");
+  CHECK(message_of([&] { shared.answer(pending); }).empty());
+  CHECK(crop.result.label == "bright");
+}
 
 TEST_CASE("faces of several callers are answered, each its own, in shared batches") {
   RecognizerOptions options;

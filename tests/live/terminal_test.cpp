@@ -150,7 +150,7 @@ TEST_CASE("without a terminal the view says so") {
   ::waitpid(child, &status, 0);
   CHECK(status == 0);
   CHECK_THAT(std::string(buffer, static_cast<std::size_t>(std::max<ssize_t>(0, got))),
-             Catch::Contains("--view window, web or none"));
+             Catch::Contains("window, web or none"));
 }
 
 TEST_CASE("the view draws half blocks in true colour, the panel and the keys, and q ends it") {

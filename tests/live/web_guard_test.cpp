@@ -72,7 +72,7 @@ TEST_CASE("a name with a port is that of a proxy before the server, with its own
   RequestFacts facts = good();
   facts.host = "elsewhere:9001";
   CHECK(guard.check(facts).reason ==
-        "Host 'elsewhere:9001' is no name of this server; --host-name adds one");
+        "Host 'elsewhere:9001' is no name of this server; its host_name option adds one");
 }
 
 TEST_CASE("the token lets in, nothing less does") {

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "fer/core/text.h"
+#include "fer/live/web_metrics.h"
 #include "fer/vision/frame_source.h"
 #include "fer/vision/image_io.h"
 #include "support/comma_locale.h"
@@ -236,6 +237,9 @@ TEST_CASE("a session is opened by the token, and its cookie needs an Origin to c
   CHECK(Client(server.port).exchange(post(server, "/api/settings", blur, cookie + origin)).status ==
         200);
   CHECK(server.controls.blur);
+  // A session does not renew itself: a stolen one ends.
+  CHECK(Client(server.port).exchange(post(server, "/api/session", "", cookie + origin)).status ==
+        401);
   CHECK(
       Client(server.port)
           .exchange(post(server, "/api/settings", blur, cookie + "Origin: http://evil.example\r\n"))
@@ -318,14 +322,32 @@ TEST_CASE("slow and silent clients are cut off, and a good one goes on meanwhile
              server.port, bearer(server).c_str()));
   CHECK(good_client_is_served(server));
   for (Client* client : {&silent, &half, &slow_body}) {
-    client->receive();
+    client->receive(SIZE_MAX, 5'000);  // sooner than an idle connection is closed
     CHECK(client->closed());
   }
   CHECK(good_client_is_served(server));
 }
 
+TEST_CASE("requests and frames have a rate, text takes of it, too, and who is idle is cut off") {
+  WebLimits limits = TestServer::short_limits();
+  limits.requests = limits.frames = limits.idle_seconds = 1;
+  TestServer server(limits);
+  Client http(server.port), ws(server.port);
+  CHECK(http.exchange(get(server, "/healthz")).status == 200);
+  CHECK(http.exchange(get(server, "/healthz")).status == 429);
+  REQUIRE(ws.upgrade(server, bearer(server)).status == 101);
+  ws.send_frame("text", 1);
+  ws.send_frame("text", 1);
+  CHECK(ws.message()["error"] == "a frame is binary");
+  CHECK(ws.message()["error"] == "too many frames a second");
+  CHECK(ws.message() == nullptr);
+  CHECK(ws.closed());
+}
+
 TEST_CASE("clients who show no token keep no place from the one who does") {
-  TestServer server;
+  WebLimits limits = TestServer::short_limits();
+  limits.header_seconds = 20;  // none goes by itself
+  TestServer server(limits);
   std::vector<std::unique_ptr<Client>> crowd;
   for (int i = 0; i < 12; ++i) {
     crowd.push_back(std::make_unique<Client>(server.port));
@@ -333,8 +355,9 @@ TEST_CASE("clients who show no token keep no place from the one who does") {
   }
   Client owner(server.port);
   CHECK(owner.exchange(get(server, "/api/status", bearer(server))).status == 200);
-  crowd[0]->receive();
-  CHECK(crowd[0]->closed());
+  crowd[0]->receive(SIZE_MAX, 5'000);
+  CHECK(crowd[0]->closed());  // the oldest
+  CHECK(crowd[1]->exchange(get(server, "/healthz")).status == 200);
   for (int i = 0; i < 12; ++i) {
     crowd.push_back(std::make_unique<Client>(server.port));
     CHECK(crowd.back()->exchange(get(server, "/healthz")).status == 200);
@@ -377,6 +400,8 @@ TEST_CASE("of an address that guesses tokens none is looked at, and sessions go 
   int refused = 0;
   for (int i = 0; i < 40; ++i) refused += status("Authorization: Bearer wrong\r\n") == 429;
   CHECK(refused > 20);
+  while (status("Authorization: Bearer wrong\r\n") != 401) {
+  }                                      // the next guess is allowed in a fifth of a second
   CHECK(status(bearer(server)) == 429);  // or the limit would tell the right one from the others
   CHECK(status(session) == 200);
   CHECK(status("") == 401);  // who shows none does not guess
@@ -652,6 +677,26 @@ TEST_CASE("metrics are Prometheus text and count what happened") {
                              Catch::Contains("process_resident_memory_bytes "));
 }
 
+TEST_CASE("latencies of frames are a cumulative histogram in seconds") {
+  WebCounts counts;
+  counts.frame_latency.add(7);
+  counts.frame_latency.add(30);
+  CHECK_THAT(metrics_text(counts, {}, nullptr),
+             Catch::Contains("fer_web_frame_seconds_bucket{le=\"0.005\"} 0\n") &&
+                 Catch::Contains("fer_web_frame_seconds_bucket{le=\"0.01\"} 1\n") &&
+                 Catch::Contains("fer_web_frame_seconds_bucket{le=\"+Inf\"} 2\n") &&
+                 Catch::Contains("fer_web_frame_seconds_sum 0.037\n"));
+}
+
+TEST_CASE("the status says whether a recording runs") {
+  TestServer server;
+  for (const bool recording : {false, true}) {
+    server.controls.recording = recording;
+    const auto status = Client(server.port).exchange(get(server, "/api/status", bearer(server)));
+    CHECK(Json::parse(status.body)["recording"] == recording);
+  }
+}
+
 TEST_CASE("a server beyond this machine is refused without TLS, and a taken port is named") {
   SharedRecognizer recognizer(
       Recognizer(std::make_unique<ToneClassifier>(), TestServer::recognizer_options()));
@@ -660,10 +705,10 @@ TEST_CASE("a server beyond this machine is refused without TLS, and a taken port
   options.host = "0.0.0.0";
   options.port = 0;
   CHECK_THAT(message_of([&] { WebServer(recognizer, controls, options); }),
-             Catch::Contains("--tls-cert") && Catch::Contains("--insecure"));
+             Catch::Contains("tls_cert") && Catch::Contains("insecure"));
   options.tls_cert = "/nowhere.pem";
   CHECK_THAT(message_of([&] { WebServer(recognizer, controls, options); }),
-             Catch::Contains("--tls-key"));
+             Catch::Contains("belong together"));
   TestServer server;
   options = {};
   options.port = server.port;

@@ -276,13 +276,14 @@ TEST_CASE("weights that do not fit are refused, naming the tensor or whose they 
   timm.widths = {4, 4, 4, 4};
   timm.forward(picture(32, 3), 4);
   const auto vgg = net("vgg16", kThin);
-  CHECK_THAT(refusal(timm.tensors, vgg), Contains("x.safetensors: weights of timm's resnetv2_50") &&
-                                             Contains("use --arch resnet50v2 --variant timm"));
+  CHECK_THAT(refusal(timm.tensors, vgg),
+             Contains("x.safetensors: weights of timm's resnetv2_50") &&
+                 Contains("they are for arch resnet50v2, variant timm"));
   CHECK_THAT(refusal(timm.tensors, net("resnet50v2")),
-             Contains("do not fit --arch resnet50v2 --variant keras"));
+             Contains("do not fit arch resnet50v2, variant keras"));
   CHECK_THAT(refusal(thin_vgg(), net("vgg16_bn")), Contains("weights of torchvision's vgg16,"));
   CHECK_THAT(refusal(thin_vgg(), net("compact")), Contains("torchvision's vgg16"));
-  CHECK_THAT(refusal({}, net("compact")), Contains("for --arch compact are not known"));
+  CHECK_THAT(refusal({}, net("compact")), Contains("for arch compact are not known"));
   CHECK_THAT(refusal({}, vgg), Contains("without the tensor features.0.weight"));
 
   TensorMap file = thin_vgg();

@@ -232,6 +232,14 @@ TEST_CASE("preprocessing brings every colour and size to what the net was traine
     preprocess(spec, red, out);
     CHECK(out == Floats(4, (60 - 10) / 2.0f));  // .299 * 200 = 59.8
   }
+  SECTION("gray3 is gray, whatever the picture") {
+    spec.colour = "gray3";
+    spec.mean = {0, 0, 0};
+    spec.std = {1, 1, 1};
+    Floats out;
+    preprocess(spec, red, out);
+    CHECK(out == Floats(12, 60));
+  }
   SECTION("channels in the order of the spec, each with its mean") {
     spec.mean = {1, 2, 3};
     spec.std = {1, 1, 1};

@@ -105,6 +105,15 @@ TEST_CASE("initial weights depend on seed and name alone, and batch norm starts 
   c.initialise(2);
   CHECK((a.save().at("conv.weight").bytes == b.save().at("conv.weight").bytes));
   CHECK((a.save().at("conv.weight").bytes != c.save().at("conv.weight").bytes));
+  // Another layer before it takes nothing from it.
+  Graph longer;
+  int x = longer.add("input", op::Input{1, 8, 8});
+  x = longer.add("early", op::Conv2d{1, 3, 3, 1, Padding::all(1), 1, false}, {x});
+  x = longer.add("conv", op::Conv2d{4, 3, 3, 1, Padding::all(1), 1, false}, {x});
+  longer.add_output("b", longer.add("pool", op::GlobalAvgPool{}, {x}));
+  GraphModule d(longer, "cpu");
+  d.initialise(1);
+  CHECK((a.save().at("conv.weight").bytes == d.save().at("conv.weight").bytes));
   for (const float v : a.save().at("bn.weight").to_floats()) CHECK(v == 1.0f);
   for (const float v : a.save().at("bn.running_var").to_floats()) CHECK(v == 1.0f);
 }
@@ -190,33 +199,39 @@ TEST_CASE("dropout keeps the mean") {
   CHECK((out == 0).to(at::kFloat).mean().item<double>() == Approx(0.25).margin(0.02));
 }
 
-TEST_CASE("stochastic depth drops whole samples of a residual branch and keeps the mean") {
+TEST_CASE("stochastic depth drops whole samples, more of a later branch, and keeps the mean") {
   Graph g;
   const int x = g.add("input", op::Input{1, 4, 4});
   const int branch = g.add("relu", op::Relu{}, {x});
-  const int sum = g.add("add", op::Add{}, {branch, x});
-  g.add_output("a", g.add("flat", op::Flatten{}, {sum}));
+  for (const std::string name : {"first", "last"}) {
+    const int sum = g.add(name + "_add", op::Add{}, {branch, x});
+    g.add_output(name, g.add(name + "_flat", op::Flatten{}, {sum}));
+  }
   GraphModule module(g, "cpu");
   ForwardOptions options;
   options.training = true;
   options.seed = 9;
   options.drop_path = 0.5f;
-  const auto out = module.forward(at::ones({400, 1, 4, 4}), options).at("a");
-  int dropped = 0;
-  for (int i = 0; i < 400; ++i) {
-    const double first = out[i][0].item<double>();
-    CHECK((out[i] == first).all().item<bool>());
-    CHECK((first == 1.0 || first == 3.0));
-    dropped += first == 1.0;
+  const auto outputs = module.forward(at::ones({400, 1, 4, 4}), options);
+  for (const auto& [name, rate] : {std::pair{"first", 0.25}, {"last", 0.5}}) {
+    INFO(name);
+    const at::Tensor& out = outputs.at(name);
+    int dropped = 0;
+    for (int i = 0; i < 400; ++i) {
+      const double value = out[i][0].item<double>();
+      CHECK((out[i] == value).all().item<bool>());
+      CHECK((value == 1.0 || value == Approx(1 + 1 / (1 - rate))));
+      dropped += value == 1.0;
+    }
+    CHECK(dropped > 400 * rate - 40);
+    CHECK(dropped < 400 * rate + 40);
   }
-  CHECK(dropped > 150);
-  CHECK(dropped < 250);
 }
 
 TEST_CASE("an unknown device is one clear line") {
   CHECK(resolve_device("cpu") == "cpu");
-  CHECK_THROWS_WITH(resolve_device("tpu"), Catch::Contains("--device tpu"));
-  CHECK_THROWS_WITH(resolve_bf16("fp8", "cpu"), Catch::Contains("--amp fp8"));
+  CHECK_THROWS_WITH(resolve_device("tpu"), Catch::Contains("device tpu"));
+  CHECK_THROWS_WITH(resolve_bf16("fp8", "cpu"), Catch::Contains("amp fp8"));
 }
 
 TEST_CASE("the libtorch classifier answers with the reference's probabilities") {

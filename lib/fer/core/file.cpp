@@ -151,7 +151,7 @@ void make_directories(const fs::path& path) {
 
 void check_run_name(const std::string& name) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
-    fail_input("--name '" + name + "' is no folder name");
+    fail_input("name '" + name + "' is no folder name");
 }
 
 fs::path make_run_folder(const fs::path& project, const std::string& name, bool exist_ok) {

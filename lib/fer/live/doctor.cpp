@@ -60,7 +60,7 @@ Finding detector_named(const std::string& kind, FaceDetectorOptions options) {
 }
 
 Finding model_finding(const std::filesystem::path& path) {
-  if (path.empty()) return {"model", "none was found; name one by --model", false};
+  if (path.empty()) return {"model", "none was found; name one, or set FER_MODEL", false};
   try {
     const Checkpoint checkpoint = load_checkpoint(path);
     return {"model", format("%s: %s, sha256 %s", path.c_str(), checkpoint.spec.architecture.c_str(),
@@ -108,7 +108,7 @@ std::vector<Finding> examine(const std::filesystem::path& model,
   findings.push_back(cameras());
   const bool display = display_works();
   findings.push_back(
-      {"display", display ? "a window can be opened" : "none: use --view terminal or --view web",
+      {"display", display ? "a window can be opened" : "none: the views terminal and web need none",
        display});
   findings.push_back(terminal());
   findings.push_back(detector_named("yunet", detector));

@@ -71,7 +71,7 @@ TerminalScreen::TerminalScreen(bool whole) {
   terminal = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal < 0 || ::tcgetattr(terminal, &original) != 0) {
     if (terminal >= 0) ::close(terminal.exchange(-1));
-    fail_input("there is no terminal: use --view window, web or none");
+    fail_input("there is no terminal; take another view: window, web or none");
   }
   taken = true;
   for (std::size_t i = 0; i < kSignals.size(); ++i) {

@@ -74,7 +74,7 @@ Guard::Verdict Guard::check(const RequestFacts& request, Clock::time_point now) 
   const bool forwarded = named ? before(port) : before(80) || before(443);
   if (!direct && !forwarded) {
     return {421, "Host '" + printable(std::string(request.host)) +
-                     "' is no name of this server; --host-name adds one"};
+                     "' is no name of this server; its host_name option adds one"};
   }
   if (!request.origin.empty()) {
     const std::string origin = to_lower(std::string(request.origin));

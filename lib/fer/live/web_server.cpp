@@ -87,15 +87,15 @@ WebServer::Impl::Impl(SharedRecognizer& shared, Controls& live_controls, const W
       broadcast(io, recognizer.recognizer(), live_controls, counts) {
   const bool with_tls = !options.tls_cert.empty() || !options.tls_key.empty();
   if (with_tls && (options.tls_cert.empty() || options.tls_key.empty())) {
-    fail_input("--tls-cert and --tls-key belong together");
+    fail_input("tls_cert and tls_key belong together");
   }
   if (!with_tls && !is_loopback(options.host) && !options.insecure) {
-    fail_input("--host " + options.host +
-               ": faces and the token would cross the network unencrypted; give --tls-cert and "
-               "--tls-key, or --insecure");
+    fail_input("host " + options.host +
+               ": faces and the token would cross the network unencrypted; give tls_cert and "
+               "tls_key, or allow it by insecure");
   }
   if (options.port < 0 || options.port > 65535) {
-    fail_input(format("--port %d is not from 0 to 65535", options.port));
+    fail_input(format("port %d is not from 0 to 65535", options.port));
   }
   if (with_tls) {
     tls.set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
@@ -141,9 +141,9 @@ void WebServer::Impl::listen() {
     options.port = acceptor.local_endpoint().port();
   } catch (const boost::system::system_error& error) {
     if (error.code() == net::error::address_in_use) {
-      fail_runtime(format("port %d is taken; --port 0 takes any that is free", options.port));
+      fail_runtime(format("port %d is taken; port 0 takes any that is free", options.port));
     }
-    fail_input(format("--host %s --port %d: %s", options.host.c_str(), options.port,
+    fail_input(format("host %s, port %d: %s", options.host.c_str(), options.port,
                       error.code().message().c_str()));
   }
 }

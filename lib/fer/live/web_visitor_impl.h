@@ -87,11 +87,12 @@ class Visitor : public std::enable_shared_from_this<Visitor<Stream>> {
       co_await socket_.async_read(buffer, net::redirect_error(net::use_awaitable, error));
       if (error) co_return;
       ++number;
-      if (!socket_.got_binary() || !rate_.allow()) {
+      const bool in_time = rate_.allow();  // text takes of the rate, too
+      if (!in_time || !socket_.got_binary()) {
         ++host_.counts.frames_refused;
         say({{"type", "error"},
              {"frame", number},
-             {"error", socket_.got_binary() ? "too many frames a second" : "a frame is binary"}});
+             {"error", in_time ? "a frame is binary" : "too many frames a second"}});
         continue;
       }
       const auto data = buffer.cdata();

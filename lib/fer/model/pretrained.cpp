@@ -168,7 +168,7 @@ const Family& choose_family(const TensorMap& tensors, bool keras,
                             const ArchitectureOptions& options, const std::string& place) {
   const std::string variant =
       options.name == "resnet50v2" && options.variant.empty() ? "keras" : options.variant;
-  const std::string wanted = options.name + (variant.empty() ? "" : " --variant " + variant);
+  const std::string wanted = options.name + (variant.empty() ? "" : ", variant " + variant);
   const Family* chosen = nullptr;
   const Family* best = nullptr;
   double best_share = 0.5;  // fewer common names are an accident
@@ -182,13 +182,13 @@ const Family& choose_family(const TensorMap& tensors, bool keras,
     }
   }
   if (best != nullptr && best != chosen) {
-    fail_input(place + ": weights of " + best->name + ", which do not fit --arch " + wanted +
-               "; use --arch " + best->architecture +
-               (best->variant.empty() ? "" : " --variant " + best->variant));
+    fail_input(place + ": weights of " + best->name + ", which do not fit arch " + wanted +
+               "; they are for arch " + best->architecture +
+               (best->variant.empty() ? "" : ", variant " + best->variant));
   }
   if (chosen == nullptr) {
     fail_input(place + ": " + (keras ? "Keras' weights" : "weights of torchvision or timm") +
-               " for --arch " + wanted + " are not known");
+               " for arch " + wanted + " are not known");
   }
   return *chosen;
 }

@@ -78,13 +78,13 @@ std::string resolve_device(const std::string& name) {
   if (name == "cpu" || (name == "auto" && !cuda)) return "cpu";
   const std::string device = name == "auto" ? "cuda" : name;
   if (device != "cuda" && !device.starts_with("cuda:"))
-    fail_input("--device " + name + ": expected auto, cpu, cuda or cuda:N");
-  if (!cuda) fail_input("--device " + name + ": this libtorch finds no CUDA device");
+    fail_input("device " + name + ": expected auto, cpu, cuda or cuda:N");
+  if (!cuda) fail_input("device " + name + ": this libtorch finds no CUDA device");
   const auto devices = static_cast<long long>(at::getNumGPUs());
   long long index = 0;
   if (device != "cuda" && (!parse_int(device.substr(5), index) || index < 0 || index >= devices)) {
-    fail_input(format("--device %s: CUDA devices here are cuda:0 to cuda:%lld", name.c_str(),
-                      devices - 1));
+    fail_input(
+        format("device %s: CUDA devices here are cuda:0 to cuda:%lld", name.c_str(), devices - 1));
   }
   return device;
 }
@@ -100,7 +100,7 @@ int torch_threads() { return at::get_num_threads(); }
 bool resolve_bf16(const std::string& amp, const std::string& device) {
   if (amp == "off") return false;
   if (amp == "bf16") return true;
-  if (amp != "auto") fail_input("--amp " + amp + ": expected auto, bf16 or off");
+  if (amp != "auto") fail_input("amp " + amp + ": expected auto, bf16 or off");
   return device == "cpu" ? cpu_has_bf16() : true;
 }
 

@@ -70,9 +70,9 @@ RunFolder RunFolder::create(const fs::path& project, const std::string& name, bo
 RunFolder RunFolder::unfinished(const fs::path& project, const std::string& run) {
   if (!run.empty()) {
     const RunFolder folder{fs::path(run)};
-    if (!fs::exists(folder.path())) fail_input("--resume " + run + ": no such folder");
+    if (!fs::exists(folder.path())) fail_input(run + ": no such run folder");
     if (!fs::exists(folder.state())) {
-      fail_input("--resume " + run +
+      fail_input(run +
                  ": nothing to resume (weights/state.safetensors is gone: the run is finished)");
     }
     const RunLock free(folder.path());
@@ -93,7 +93,7 @@ RunFolder RunFolder::unfinished(const fs::path& project, const std::string& run)
     newest = entry.path();
     newest_time = time;
   }
-  if (newest.empty()) fail_input("--resume: no unfinished run under " + project.string());
+  if (newest.empty()) fail_input("no unfinished run under " + project.string());
   return RunFolder(newest);
 }
 

@@ -273,14 +273,14 @@ FaceDetectorOptions resolve_face_detector(const FaceDetectorOptions& options) {
     if (!found.model.empty()) return found;
     if (options.kind == "yunet") {
       fail_input(std::string("YuNet's model ") + kYunetFile +
-                 " was not found; name it by --detector-model or FER_YUNET");
+                 " was not found; name the file, or set FER_YUNET");
     }
   }
   found.kind = "haar";
   found.model = find_cascade();
   if (found.model.empty()) {
     fail_input(std::string("no face detector: neither ") + kYunetFile + " nor " + kCascadeFile +
-               " (Debian package opencv-data) was found; name one by --detector-model");
+               " (Debian package opencv-data) was found; name the file of either");
   }
   if (options.kind == "auto") {
     log_warning("YuNet's model was not found, so faces are looked for by the weaker " +
