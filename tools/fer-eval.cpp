@@ -175,20 +175,22 @@ std::shared_ptr<const Dataset> scored_part(const EvalFlags& flags, const OpenedD
   return part;
 }
 
-// A probe may choose another engine tomorrow, which rounds otherwise; a stored figure shall come
-// out again to the last digit. So what fp32 is computed on is torch wherever it is built in.
-EngineOptions lasting_choice(const EvalFlags& flags) {
-  EngineOptions engine = flags.engine;
+// The engine for every model of this run, which is then named in the figures: a second probe might
+// choose another. A probe may also choose another tomorrow, which rounds otherwise, and a stored
+// figure shall come out again to the last digit: so fp32 is computed on torch wherever it is built
+// in.
+void settle_engine(EvalFlags& flags) {
   const auto engines = all_engines(flags.device);
   const bool torch =
       std::ranges::any_of(engines, [](const Engine& known) { return known.name == "torch"; });
-  if (engine.engine == "auto" && engine.precision == "fp32" && torch) engine.engine = "torch";
-  return engine;
+  if (flags.engine.engine == "auto" && flags.engine.precision == "fp32" && torch)
+    flags.engine.engine = "torch";
+  flags.engine.engine = choose_engine(flags.engine, engines).name;
 }
 
 Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& data) {
   const auto classifier =
-      make_classifier(model.checkpoint, lasting_choice(flags), all_engines(flags.device));
+      make_classifier(model.checkpoint, flags.engine, all_engines(flags.device));
   Progress progress(model.name, data.size(), "images");
   return predict(*classifier, data,
                  {model.head, flags.views, flags.batch_size,
@@ -309,14 +311,13 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   e.data = data.description;
   e.split = flags.split;
   e.head = first.head;
-  const EngineOptions engine = lasting_choice(flags);
   Fingerprint file;  // of all that the figures are of
   for (const Model& model : models) {
     if (flags.ensemble || &model == &first) file.add(read_binary_file(model.path));
   }
   e.origin = {{"program", std::string("fer-eval ") + version() + " (" + commit() + ")"},
-              {"engine", choose_engine(engine, all_engines(flags.device)).name},
-              {"precision", engine.precision},
+              {"engine", flags.engine.engine},
+              {"precision", flags.engine.precision},
               {"views", flags.tta},
               {"model_fingerprint", file.hex()},
               {"images_fingerprint", fingerprint(part)}};
@@ -382,6 +383,7 @@ int evaluate(int argc, char** argv) {
   const Split split = split_from_string(flags.split);
   const auto part = scored_part(flags, data, split);
   slice_columns(flags, *part);  // before anything is computed
+  settle_engine(flags);
   const std::string without =
       left_out(data.split(split), flags.split,
                target_kind_from_string(flags.data.targets) != TargetKind::kLabel);
