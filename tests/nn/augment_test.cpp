@@ -94,6 +94,23 @@ TEST_CASE("a flip mirrors the picture") {
                            plain_batch(images, spec).flip({3})) < 1e-4);
 }
 
+TEST_CASE("what has a probability happens to about that share of the pictures") {
+  const auto spec = spec_of(48, 48);
+  const auto image = gradient_images(1, 48, 2);
+  const auto plain = drawn(nothing(), spec, image);
+  for (double AugmentOptions::*const probability :
+       {&AugmentOptions::flip, &AugmentOptions::erasing, &AugmentOptions::jpeg}) {
+    auto options = nothing();
+    options.*probability = 0.5;
+    const auto pictures = drawn(options, spec, image);
+    int changed = 0;
+    for (std::size_t i = 0; i < pictures.size(); ++i)
+      changed += largest_difference(pictures[i], plain[i]) > 0.01;
+    CHECK(changed > 3);
+    CHECK(changed < 17);
+  }
+}
+
 TEST_CASE("JPEG's loss takes the finest weak detail and leaves what is flat or coarse") {
   auto options = nothing();
   options.jpeg = 1.0;
@@ -158,23 +175,35 @@ TEST_CASE("a sample's picture depends on seed, epoch and its own number, not on 
   CHECK(largest_difference(batch, augment(images, kIndices, options, spec, 6, 7)) > 0.1);
 }
 
-TEST_CASE("a shift moves the picture, at most by its share of the side, every way") {
-  const auto spec = spec_of(48, 48);
-  auto options = nothing();
-  options.shift = 0.25;
-  const auto pictures = drawn(options, spec, gradient_images(1, 48, 2));
-  // Slope 2 a pixel along x and 1 along y, so the middle's change tells how far the picture went.
-  const double plain = 24 * 2 + 24;
-  double least = 0, most = 0;
-  for (const auto& picture : pictures) {
-    const double change = tone(picture, 24, 24) - plain;
-    CHECK(std::abs(change) <= 12 * 2 + 12 + 0.1);
-    least = std::min(least, change);
-    most = std::max(most, change);
-    CHECK(slope(picture).length == Approx(std::sqrt(5)).epsilon(1e-3));
-  }
-  CHECK(least < -12);
-  CHECK(most > 12);
+TEST_CASE("shift and crop move the picture along each side, at most by their share, every way") {
+  const auto check_moves = [](const ModelSpec& spec, const AugmentOptions& options, double most) {
+    // Slope 2 a pixel along x and 1 along y, and the other way round by the same draws: together
+    // the middle's two changes tell how far the picture went along either.
+    const auto image = gradient_images(1, 48, 2);
+    const auto a = drawn(options, spec, image);
+    const auto b = drawn(options, spec, image.transpose(2, 3).contiguous());
+    const int middle = spec.input_size / 2;
+    const double plain = 24 * 2 + 24;
+    double low[2] = {}, high[2] = {};
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const double p = tone(a[i], middle, middle) - plain, q = tone(b[i], middle, middle) - plain;
+      const double moved[2] = {(2 * p - q) / 3, (2 * q - p) / 3};
+      for (int k = 0; k < 2; ++k) {
+        CHECK(std::abs(moved[k]) <= most + 0.05);
+        low[k] = std::min(low[k], moved[k]);
+        high[k] = std::max(high[k], moved[k]);
+      }
+      CHECK(slope(a[i]).length == Approx(std::sqrt(5)).epsilon(1e-3));
+    }
+    for (int k = 0; k < 2; ++k) {
+      CHECK(low[k] < -most / 3);
+      CHECK(high[k] > most / 3);
+    }
+  };
+  auto shifted = nothing();
+  shifted.shift = 0.25;
+  check_moves(spec_of(48, 48), shifted, 12);
+  check_moves(spec_of(48, 40), nothing(), 4);
 }
 
 TEST_CASE("a rotation turns the picture about its middle, at most by its degrees, both ways") {

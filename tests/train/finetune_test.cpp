@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <numbers>
 
 #include "fer/core/error.h"
 #include "fer/model/architectures.h"
@@ -233,15 +234,20 @@ TEST_CASE("each phase has its own warm-up and schedule, the second at its lower 
   options.unfreeze_at = 2;
   options.lr = 0.01;
   options.unfreeze_lr = 0.1;
-  options.sched = "constant";
+  options.sched = "cosine";
+  options.warmup_epochs = 1;
   Trainer trainer(pretrained(data), data, options, {});
   trainer.initialise();
   std::vector<double> rates;
   while (!trainer.finished()) rates.push_back(trainer.run_epoch()->lr);
   REQUIRE(rates.size() == 5);
-  CHECK(rates[1] == Approx(0.01));
-  CHECK(rates[2] == Approx(0.001));
-  CHECK(rates[4] == Approx(0.001));
+  // At the last of an epoch's three steps: two thirds of the warm-up from a hundredth, then the
+  // cosine over one epoch, and over two in the second phase.
+  CHECK(rates[0] == Approx(0.0067));
+  CHECK(rates[1] == Approx(0.0025));
+  CHECK(rates[2] == Approx(0.00067));
+  CHECK(rates[3] == Approx(0.00075));
+  CHECK(rates[4] == Approx(0.0005 * (1 + std::cos(5 * std::numbers::pi / 6))));
 }
 
 TEST_CASE(
@@ -314,6 +320,33 @@ TEST_CASE("fine-tuning that was stopped in either phase or between them resumes 
     CHECK(changed(whole.checkpoint().weights, second.checkpoint().weights).empty());
     CHECK(second.best_score() == whole.best_score());
   }
+}
+
+TEST_CASE("a resumed run knows how long the loss has not fallen, and how far the rate has") {
+  const auto data = faces(60);
+  auto options = frozen_backbone();
+  options.epochs = 6;
+  options.ema = 0;
+  options.lr = 1e-30;  // the loss stays
+  options.sched = "plateau";
+  options.plateau_patience = 1;
+  options.step_factor = 0.5;
+  const TemporaryFolder scratch;
+  const Checkpoint net = pretrained(data);
+  Trainer whole(net, data, options, without_augmentation());
+  Trainer resumed(net, data, options, without_augmentation());
+  whole.initialise();
+  resumed.initialise();
+  std::vector<double> rates, rest;
+  for (int epoch = 0; epoch < 6; ++epoch) {
+    rates.push_back(whole.run_epoch()->lr);
+    if (epoch == 3) whole.save_state(scratch / "state", "");
+  }
+  resumed.load_state(scratch / "state");
+  while (!resumed.finished()) rest.push_back(resumed.run_epoch()->lr);
+  CHECK(rates[3] == Approx(0.5 * rates[0]));
+  CHECK(rates[5] == Approx(0.25 * rates[0]));
+  CHECK(rest == std::vector(rates.begin() + 4, rates.end()));
 }
 
 TEST_CASE("pre-activation nets and plain ones are fine-tuned like the others") {

@@ -56,6 +56,15 @@ TEST_CASE("rows without an answer do not count") {
   CHECK(soft_cross_entropy(logits, at::zeros({2, 2}), 0.1, {}).item<double>() == 0.0);
 }
 
+TEST_CASE("class weights weigh the target's shares, and the loss is their weighted mean") {
+  // Of equal logits every class has -log p = log 2.
+  const auto logits = at::tensor({0.0f, 0.0f, 0.0f, std::log(3.0f)}).view({2, 2});
+  const auto targets = at::tensor({1.0f, 0.0f, 0.0f, 1.0f}).view({2, 2});
+  const double first = std::log(2.0), second = -std::log(0.75);
+  CHECK(soft_cross_entropy(logits, targets, 0.0, at::tensor({3.0f, 1.0f})).item<double>() ==
+        Approx((3 * first + second) / 4).epsilon(1e-5));
+}
+
 TEST_CASE("balanced class weights give every class the same sum") {
   const auto weights = balanced_class_weights({10, 30, 0});
   CHECK(weights[0] * 10 == Approx(weights[1] * 30));
@@ -89,6 +98,20 @@ TEST_CASE("adam's first step has the size of the learning rate, adamw decays bes
   set_gradient(q, {0.3});
   adamw->step(0.01);
   CHECK(q.item<double>() == Approx(1.0 * (1 - 0.01 * 0.5) - 0.01).epsilon(1e-5));
+}
+
+TEST_CASE("adam corrects the bias of its young means, and its decay joins the gradient") {
+  auto p = parameter({1.0});
+  const auto adam = make_optimizer(recipe("adam", 0.1), {"p"}, {p});
+  set_gradient(p, {0.3});
+  adam->step(0.01);
+  // g = .3 + .1 = .4, m = .04, v = .00016: a whole step.
+  CHECK(p.item<double>() == Approx(0.99).epsilon(1e-6));
+  set_gradient(p, {0.5});
+  adam->step(0.01);
+  const double g = 0.5 + 0.1 * 0.99, m = 0.9 * 0.04 + 0.1 * g, v = 0.999 * 0.00016 + 0.001 * g * g;
+  CHECK(p.item<double>() ==
+        Approx(0.99 - 0.01 * (m / (1 - 0.81)) / std::sqrt(v / (1 - 0.998001))).epsilon(1e-6));
 }
 
 TEST_CASE("weight decay leaves biases alone") {

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <fstream>
 
 #include "fer/core/error.h"
+#include "fer/core/random.h"
 #include "fer/model/architectures.h"
 #include "fer/train/packed_dataset.h"
 #include "fer/train/run.h"
 #include "fer/train/trainer.h"
+#include "support/given_dataset.h"
 #include "support/program.h"
 
 using namespace fer;
@@ -58,6 +61,61 @@ TrainOptions quick() {
 AugmentOptions with_mixup() {
   AugmentOptions a;
   a.mixup = 0.2;
+  return a;
+}
+
+// Pictures of 8 x 8 whose mean, -2 (black) to 2 (white), every head answers by weight and bias.
+OpenedDataset as_opened(std::shared_ptr<const Dataset> data) {
+  OpenedDataset opened;
+  opened.train = opened.val = data;
+  opened.test = subset(data, {});
+  opened.fingerprint = fingerprint(*data);
+  return opened;
+}
+
+struct PlainHead {
+  std::vector<float> weight, bias;  // a class
+};
+
+Checkpoint plain_net(const OpenedDataset& data, const std::vector<PlainHead>& given) {
+  Checkpoint c;
+  const int input = c.graph.add("input", op::Input{1, 8, 8});
+  const int mean = c.graph.add("mean", op::GlobalAvgPool{}, {input});
+  for (std::size_t h = 0; h < given.size(); ++h) {
+    const HeadLabels& head = data.train->heads()[h];
+    const auto classes = static_cast<std::int64_t>(head.labels.size());
+    const std::string layer = "head_" + head.name;
+    c.graph.add_output(head.name,
+                       c.graph.add(layer, op::Linear{static_cast<int>(classes), true}, {mean}));
+    c.weights[layer + ".weight"] = HostTensor::from_floats({classes, 1}, given[h].weight);
+    c.weights[layer + ".bias"] = HostTensor::from_floats({classes}, given[h].bias);
+    c.spec.heads.push_back({head.name, head.labels, 1.0f, 0.0f});
+  }
+  c.spec.architecture = "plain";
+  c.spec.resize = c.spec.input_size = 8;
+  c.spec.default_head = c.spec.heads[0].name;
+  c.spec.data_fingerprint = data.fingerprint;
+  return c;
+}
+
+// One step over everything that changes nothing.
+TrainOptions still(const OpenedDataset& data) {
+  TrainOptions o;
+  o.epochs = 1;
+  o.batch_size = static_cast<int>(data.train->size());
+  o.device = "cpu";
+  o.amp = "off";
+  o.opt = "sgd";
+  o.lr = 1e-30;
+  o.warmup_epochs = 0;
+  o.ema = 0;
+  o.label_smoothing = 0;
+  return o;
+}
+
+AugmentOptions without_augmentation() {
+  AugmentOptions a;
+  a.enabled = false;
   return a;
 }
 
@@ -146,6 +204,86 @@ TEST_CASE("sharpness-aware steps take another gradient, and the statistics of th
     CHECK(unmoved == running);
     CHECK(repeated);
   }
+  // The ascent is taken back: a step of no length ends where it began.
+  options.lr = 1e-30;
+  options.warmup_epochs = 0;
+  const auto still_plain = after_a_step(0), still_sharp = after_a_step(0.05);
+  for (const auto& [name, tensor] : still_plain) {
+    INFO(name);
+    const auto before = tensor.to_floats(), after = still_sharp.at(name).to_floats();
+    for (std::size_t i = 0; i < before.size(); ++i) CHECK(std::abs(after[i] - before[i]) < 1e-20);
+  }
+}
+
+TEST_CASE("the loss is the heads' weighted sum, each with its own classes and known samples") {
+  const auto given =
+      std::make_shared<GivenDataset>(std::vector<HeadLabels>{{"a", {"x", "y"}}, {"b", {"x", "y"}}});
+  given->add(toned(8, 128), {{{1, 0}, 0}, {{1, 0}, 0}});
+  for (int i = 0; i < 3; ++i) given->add(toned(8, 128), {{{0, 1}, 1}, {{0, 0}, -1}});
+  const auto data = as_opened(given);
+  const float log3 = std::log(3.0f);
+  const auto net = plain_net(data, {{{0, 0}, {0, log3}}, {{0, 0}, {log3, 0}}});
+  auto options = still(data);
+  options.label_smoothing = 0.2;
+  options.class_weights = "balanced";
+  options.head_weights = {{"b", 3.0}};
+  Trainer trainer(net, data, options, without_augmentation());
+  trainer.initialise();
+  const auto result = trainer.run_epoch();
+  REQUIRE(result);
+  const double low = -std::log(0.25), high = -std::log(0.75);  // the losses of p .25 and .75
+  // a: targets (.9, .1) and thrice (.1, .9), weights 2 and 2/3; b: one sample, all its own class's.
+  CHECK(result->train.loss == Approx(0.5625 * low + 0.4375 * high + 3 * high).epsilon(1e-5));
+  CHECK(result->val.loss == Approx((low + 3 * high) / 4 + 3 * high).epsilon(1e-5));
+  REQUIRE(result->val_heads.size() == 2);
+  CHECK(result->val_heads[1].loss == Approx(high).epsilon(1e-5));
+  CHECK(result->val_heads[0].accuracy == 0.75);
+  CHECK(result->val_heads[1].accuracy == 1);
+  CHECK(result->val.accuracy == Approx(0.875));
+}
+
+TEST_CASE("mixup mixes targets as it mixes pictures") {
+  const auto given =
+      std::make_shared<GivenDataset>(std::vector<HeadLabels>{{"tone", {"black", "white"}}});
+  given->add(toned(8, 0), {{{1, 0}, 0}});
+  given->add(toned(8, 255), {{{0, 1}, 1}});
+  const auto data = as_opened(given);
+  const auto net = plain_net(data, {{{-1, 1}, {0, 0}}});
+  AugmentOptions mixup;
+  mixup.flip = mixup.rotation = mixup.zoom = mixup.shift = mixup.brightness = mixup.contrast =
+      mixup.gamma = mixup.sharpness = mixup.jpeg = mixup.erasing = 0;
+  mixup.mixup = 1;
+  Trainer trainer(net, data, still(data), mixup);
+  trainer.initialise();
+  const auto result = trainer.run_epoch();
+  REQUIRE(result);
+  Rng rng{0, 0, 0, 0x6d69787570ull};
+  const double drawn = rng.beta(1, 1), share = std::max(drawn, 1 - drawn);
+  // The mean of a picture is 2 - 4 share or its opposite, its logits the mean's both signs.
+  const double p = 1 / (1 + std::exp(4 - 8 * share));
+  REQUIRE(share < 0.98);  // else mixed and not are alike
+  CHECK(result->train.loss ==
+        Approx(-(share * std::log(p) + (1 - share) * std::log(1 - p))).epsilon(1e-4));
+}
+
+TEST_CASE("clipping, stochastic depth and the balanced sampler change what is learned") {
+  const auto data = faces(60);
+  const auto after_an_epoch = [&](auto change) {
+    auto options = quick();
+    options.epochs = 1;
+    options.opt = "sgd";
+    options.ema = 0;
+    change(options);
+    Trainer trainer(small_net(data), data, options, without_augmentation());
+    trainer.initialise();
+    trainer.run_epoch();
+    return trainer.checkpoint();
+  };
+  const auto plain = after_an_epoch([](TrainOptions&) {});
+  CHECK(same_weights(plain, after_an_epoch([](TrainOptions& o) { o.clip_grad = 1e6; })));
+  CHECK_FALSE(same_weights(plain, after_an_epoch([](TrainOptions& o) { o.clip_grad = 1e-3; })));
+  CHECK_FALSE(same_weights(plain, after_an_epoch([](TrainOptions& o) { o.drop_path = 0.5; })));
+  CHECK_FALSE(same_weights(plain, after_an_epoch([](TrainOptions& o) { o.sampler = "balanced"; })));
 }
 
 TEST_CASE("training learns synthetic faces it has not seen") {
@@ -277,6 +415,21 @@ TEST_CASE("early stopping ends the run after its patience") {
   CHECK(trainer.epochs_done() == trainer.best_epoch() + 2);
 }
 
+TEST_CASE("early stopping waits for the last of the progressive sides") {
+  const auto data = faces(60);
+  auto options = quick();
+  options.epochs = 10;
+  options.progressive = {16, 20};  // until epoch 7: 7 * 3 / 10 is the first that is 2
+  options.early_stop = 2;
+  options.lr = 1e-12;
+  options.ema = 0;
+  Trainer trainer(small_net(data), data, options, {});
+  trainer.initialise();
+  while (!trainer.finished()) trainer.run_epoch();
+  CHECK(trainer.epochs_done() ==
+        std::min<std::int64_t>(std::max<std::int64_t>(trainer.best_epoch(), 7) + 2, 10));
+}
+
 TEST_CASE("a state of another net, data or batch size is refused") {
   const auto data = faces(60), other_data = faces(66);
   const TemporaryFolder scratch;
@@ -288,6 +441,18 @@ TEST_CASE("a state of another net, data or batch size is refused") {
   options.batch_size = 8;
   Trainer other_batch(small_net(data), data, options, {});
   CHECK_THROWS_WITH(other_batch.load_state(scratch / "state"), Catch::Contains("batch size"));
+  options.batch_size = 15;  // as many steps as with 16
+  Trainer little_less(small_net(data), data, options, {});
+  CHECK_THROWS_WITH(little_less.load_state(scratch / "state"), Catch::Contains("batch size"));
+  auto wider = tiny();
+  wider.stages = {8, 20};
+  Trainer other_net(small_net(data, wider), data, quick(), {});
+  CHECK_THROWS_WITH(other_net.load_state(scratch / "state"), Catch::Contains("another net"));
+  auto less = data;
+  less.val = subset(data.val, {0, 1, 2});
+  Trainer other_validation(small_net(data), less, quick(), {});
+  CHECK_THROWS_WITH(other_validation.load_state(scratch / "state"),
+                    Catch::Contains("validation data has changed"));
   Trainer other(small_net(other_data), other_data, quick(), {});
   CHECK_THROWS_WITH(other.load_state(scratch / "state"), Catch::Contains("data has changed"));
   auto sgd = quick();
@@ -309,6 +474,14 @@ TEST_CASE("options that do not fit the data are one clear line") {
   auto net = small_net(data);
   std::swap(net.spec.heads[0].labels[0], net.spec.heads[0].labels[1]);
   CHECK_THROWS_WITH(Trainer(net, data, quick(), {}), Catch::Contains("labels"));
+  const auto given =
+      std::make_shared<GivenDataset>(std::vector<HeadLabels>{{"a", {"x", "y"}}, {"b", {"x", "y"}}});
+  for (int i = 0; i < 2; ++i) given->add(toned(8, 0), {{{1, 0}, 0}, {{1, 0}, 0}});
+  const auto two = as_opened(given);
+  auto swapped = plain_net(two, {{{0, 0}, {0, 0}}, {{0, 0}, {0, 0}}});
+  std::swap(swapped.spec.heads[0], swapped.spec.heads[1]);
+  CHECK_THROWS_WITH(Trainer(swapped, two, still(two), {}),
+                    Catch::Contains("head 1 is a in the data, b in the net"));
 }
 
 TEST_CASE("earlier parts of the training see smaller pictures, the last part whole ones") {
@@ -493,7 +666,9 @@ TEST_CASE("results.csv is cut back to the epochs that the state knows") {
     for (r.epoch = 1; r.epoch <= 4; ++r.epoch) log.append(r);
   }
   ResultsLog log(path, {HeadSpec{"a", {"x", "y"}, 1.0f, 0.0f}}, 2);
-  CHECK(log.curve().size() == 2);
+  REQUIRE(log.curve().size() == 2);
+  CHECK(log.curve()[0].epoch == 1);
+  CHECK(log.curve()[1].epoch == 2);
   std::istringstream lines(slurp(path));
   int n = 0;
   for (std::string line; std::getline(lines, line);) ++n;

@@ -30,7 +30,9 @@ struct TrainOptions {
   std::string sampler = "shuffle";     // shuffle, balanced: every class as often, with replacement
   std::map<std::string, double> head_weights;  // of each head's loss; 1 when not named
   double ema = 0.999;  // decay of the weight average, batch-norm statistics too; 0: off
-  int early_stop = 0;  // stop after so many epochs without a better validation score; 0: never
+  // Stop after so many epochs without a better validation score; 0: never. Counted anew from where
+  // a second phase or the last part of `progressive` begins, and not before that part.
+  int early_stop = 0;
   std::string monitor =
       "accuracy";          // accuracy, macro_f1 or loss on validation: picks best.safetensors
   double clip_grad = 0.0;  // largest norm of the gradient; 0: off

@@ -37,6 +37,23 @@ double seconds_since(Clock::time_point start) {
 
 // A net of another input side is the same net only where nothing counts its pixels, and where
 // enough of them are left to the end.
+// Targets and outputs are matched by their place.
+void check_heads(const Dataset& data, const std::vector<HeadSpec>& heads) {
+  if (data.heads().size() != heads.size())
+    fail_input(format("the data has %zu heads, the net %zu", data.heads().size(), heads.size()));
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    const HeadLabels& theirs = data.heads()[h];
+    if (theirs.name != heads[h].name) {
+      fail_input(format("head %zu is %s in the data, %s in the net", h + 1, theirs.name.c_str(),
+                        heads[h].name.c_str()));
+    }
+    if (theirs.labels != heads[h].labels) {
+      fail_input("head " + heads[h].name + ": the data's labels are " + join(theirs.labels, ", ") +
+                 ", the net's are " + join(heads[h].labels, ", "));
+    }
+  }
+}
+
 void check_progressive(const Checkpoint& initial, const TrainOptions& options) {
   constexpr int kLeast = 8;
   for (const int side : options.progressive) {
@@ -221,9 +238,17 @@ struct Trainer::Impl {
     for (std::size_t i = 0; i < from.size(); ++i) to[i].lerp_(from[i], 1.0 - decay);
   }
 
+  std::int64_t parts_of_training() const {
+    return static_cast<std::int64_t>(options.progressive.size()) + 1;
+  }
+  // Epochs done before the pictures have the net's own side.
+  std::int64_t own_side_begin() const {
+    const auto parts = parts_of_training();
+    return ((parts - 1) * options.epochs + parts - 1) / parts;
+  }
   // Of this epoch's training pictures; see TrainOptions::progressive.
   int input_side() const {
-    const auto parts = static_cast<std::int64_t>(options.progressive.size()) + 1;
+    const auto parts = parts_of_training();
     const auto part = static_cast<std::size_t>(epoch * parts / options.epochs);
     return part < options.progressive.size() ? options.progressive[part] : initial.spec.input_size;
   }
@@ -379,17 +404,8 @@ Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const Tra
     if (!(weight >= 0))
       fail_input(format("train.head_weights: %g for head %s is negative", weight, name.c_str()));
   }
-  if (data.train->heads().size() != heads.size()) {
-    fail_input(
-        format("the data has %zu heads, the net %zu", data.train->heads().size(), heads.size()));
-  }
-  for (std::size_t h = 0; h < heads.size(); ++h) {
-    if (data.train->heads()[h].labels != heads[h].labels) {
-      fail_input("head " + heads[h].name + ": the data's labels are " +
-                 join(data.train->heads()[h].labels, ", ") + ", the net's are " +
-                 join(heads[h].labels, ", "));
-    }
-  }
+  check_heads(*data.train, heads);
+  check_heads(*data.val, heads);
   if (data.train->size() == 0) fail_input("the training split is empty");
   if (data.val->size() == 0) fail_input("the validation split is empty");
   if (options.batch_size > data.train->size()) {
@@ -418,7 +434,9 @@ bool Trainer::finished() const {
   if (impl_->epoch >= o.epochs) return true;
   // The second phase has its own patience, and the first one goes on to it.
   if (training_phase(o, impl_->epoch) == 0 && impl_->two_phases()) return false;
-  const std::int64_t best = std::max(impl_->best_epoch, impl_->phase_begin());
+  // Nor does a part with smaller pictures end a run: validation has the net's own side.
+  const std::int64_t best =
+      std::max({impl_->best_epoch, impl_->phase_begin(), impl_->own_side_begin()});
   return o.early_stop > 0 && best > 0 && impl_->epoch - best >= o.early_stop;
 }
 
@@ -570,6 +588,7 @@ void Trainer::save_state(const std::filesystem::path& path, const std::string& n
   file.metadata["position"] = Json{{"epoch", t.epoch},
                                    {"step", t.step},
                                    {"phase", t.phase},
+                                   {"batch_size", t.options.batch_size},
                                    {"steps_per_epoch", t.steps_per_epoch},
                                    {"averaged", t.averaged},
                                    {"optimizer_steps", t.optimizer->steps},
@@ -625,7 +644,9 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
   };
   try {
     const Json position = Json::parse(value("position"));
-    if (position.at("steps_per_epoch") != t.steps_per_epoch) {
+    // States of before this was stored have the steps alone.
+    if (position.value("batch_size", t.options.batch_size) != t.options.batch_size ||
+        position.at("steps_per_epoch") != t.steps_per_epoch) {
       fail_input(path.string() + ": was written with another batch size or amount of data");
     }
     position.at("epoch").get_to(t.epoch);
