@@ -84,12 +84,13 @@ TEST_CASE("fer-live ends when its reader goes away") {
   for (int i = 0; i < 3; ++i) {
     write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
   }
-  const auto result = run_shell("timeout 60 " + kLive +
+  const auto result = run_shell("{ timeout 60 " + kLive +
                                     " -m m.safetensors --source frames --loop --speed max "
-                                    "--events - | head -n 5",
+                                    "--events -; echo $? >code; } | head -n 5",
                                 scratch.path());
   INFO(result.err);
   CHECK(result.exit_code == 0);
+  CHECK(slurp(scratch / "code") == "0\n");
   CHECK(objects(result.out).size() == 5);
 }
 
@@ -106,18 +107,25 @@ TEST_CASE(
   CHECK_THAT(result.err, Catch::Contains("frames: holds no frame that can be read"));
 }
 
-TEST_CASE("fer-live keeps the token of a file out of its log, and SIGTERM ends it with 130") {
+TEST_CASE(
+    "fer-live keeps the token of a file out of its log, blurs as told, and SIGTERM ends it with "
+    "130") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
-  write_text(scratch / "run.sh", R"(
+  write_text(scratch / "run.sh", R"sh(
 umask 077
 echo plus+and\&0123456789 >token
-"$FER_LIVE" -m m.safetensors --detector haar --source none --view web --port 0 --token-file token 2>log &
+"$FER_LIVE" -m m.safetensors --detector haar --source none --view web --port 0 --token-file token --blur-faces 2>log &
 program=$!
 for try in $(seq 300); do grep -q 'nothing is stored' log && break; sleep 0.1; done
+port=$(sed -n 's|^open http://127.0.0.1:\([0-9]*\)/.*|\1|p' log)
+exec 3<>"/dev/tcp/127.0.0.1/$port"
+printf 'GET /api/status HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nAuthorization: Bearer %s\r\nConnection: close\r\n\r\n' \
+  "$port" "$(cat token)" >&3
+timeout 10 cat <&3 >status
 kill -TERM "$program"
 wait "$program"
-)");
+)sh");
   const auto result = run_shell(
       "env FER_LIVE='" + std::string(FER_BIN_DIR) + "/fer-live' bash run.sh", scratch.path());
   CHECK(result.exit_code == 130);
@@ -125,6 +133,7 @@ wait "$program"
   CHECK_THAT(log, Catch::Contains("open http://127.0.0.1:") &&
                       Catch::Contains("/#token= and the content of token\n"));
   CHECK_THAT(log, !Catch::Contains("0123456789"));
+  CHECK_THAT(slurp(scratch / "status"), Catch::Contains("\"blur\":true"));
 }
 
 TEST_CASE("fer-live names what is wrong with its flags") {

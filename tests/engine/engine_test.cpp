@@ -66,6 +66,14 @@ Engine slow(const std::string& name, int milliseconds) {
 
 }  // namespace
 
+TEST_CASE("the light engines are those whose libraries are built") {
+  std::vector<std::string> names, wanted;
+  for (const Engine& engine : light_engines()) names.push_back(engine.name);
+  if (FER_EXPECT_ONEDNN) wanted.push_back("onednn");
+  if (FER_EXPECT_OPENCV) wanted.push_back("opencv");
+  CHECK(names == wanted);
+}
+
 TEST_CASE("every engine agrees with the reference on every architecture") {
   for (const std::string& name : architecture_names()) {
     const bool compact = name == "compact";

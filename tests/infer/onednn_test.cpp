@@ -234,3 +234,17 @@ TEST_CASE("a batch or checkpoint that does not fit is refused before anything ru
   checkpoint.weights.erase("stem.conv.weight");
   CHECK_THROWS_WITH(make_onednn_classifier(checkpoint), "weights: stem.conv.weight is missing");
 }
+
+TEST_CASE("auto takes int8 where it is calibrated, else bf16, as far as the CPU does") {
+  ArchitectureOptions options;
+  options.stages = {8, 16};
+  Checkpoint checkpoint = random_checkpoint(options);
+  const HostTensor batch = test::random_batch(checkpoint.graph, 2, 3);
+  const auto answer = [&](const std::string& precision) {
+    return make_onednn_classifier(checkpoint, {precision, 1})->logits(batch);
+  };
+  const std::string best = cpu_has_bf16() ? "bf16" : "fp32";
+  CHECK(test::relative_error(answer("auto"), answer(best)) == 0);
+  checkpoint.ranges = calibrate(checkpoint, batch);
+  CHECK(test::relative_error(answer("auto"), answer(cpu_has_int8() ? "int8" : best)) == 0);
+}

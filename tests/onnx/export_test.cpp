@@ -133,8 +133,18 @@ TEST_CASE("an ONNX file holds labels and preprocessing") {
   const std::string bytes = to_onnx(checkpoint);
   CHECK(holds_metadata(bytes, "labels.six", "a,b,c,d,e,f"));
   CHECK(holds_metadata(bytes, "fer.spec", to_json(checkpoint.spec).dump()));
-  CHECK_THAT(bytes, Catch::Contains("\"colour\":\"rgb\""));
-  CHECK_THAT(bytes, Catch::Contains("\"normalized_inside\":false"));
+  const nlohmann::json spec = to_json(checkpoint.spec);
+  for (const bool normalize : {false, true}) {
+    for (const bool softmax : {false, true}) {
+      nlohmann::json wanted = {{"normalized_inside", normalize}, {"softmax_inside", softmax}};
+      for (const char* key :
+           {"resize", "input_size", "colour", "scale", "mean", "std", "crop_margin"}) {
+        wanted[key] = spec.at(key);
+      }
+      CHECK(holds_metadata(to_onnx(checkpoint, {13, normalize, softmax}), "preprocessing",
+                           wanted.dump()));
+    }
+  }
 }
 
 TEST_CASE("labels with a comma in them stand in an ONNX file as JSON") {

@@ -22,5 +22,7 @@ bool skipped() { return any_skipped; }
 
 int main(int argc, char** argv) {
   const int failures = Catch::Session().run(argc, argv);
-  return failures == 0 && fer::test::skipped() ? fer::test::kSkipped : failures;
+  // Not how many: as many as kSkipped would read as skipped.
+  if (failures != 0) return 1;
+  return fer::test::skipped() ? fer::test::kSkipped : 0;
 }

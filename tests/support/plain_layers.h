@@ -129,13 +129,15 @@ inline HostTensor hwio(const HostTensor& oihw) {
 
 // Largest difference over the largest value of `wanted`.
 inline double relative_difference(std::span<const float> found, std::span<const float> wanted) {
+  if (found.size() != wanted.size()) return INFINITY;
   double difference = 0, largest = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    difference = std::max(difference, std::abs(double{found[i]} - wanted[i]));
+    const double here = std::abs(double{found[i]} - wanted[i]);
+    if (!std::isfinite(here)) return INFINITY;  // which no comparison below would see
+    difference = std::max(difference, here);
     largest = std::max(largest, std::abs(double{wanted[i]}));
   }
-  return found.size() == wanted.size() && std::isfinite(difference) ? difference / largest
-                                                                    : INFINITY;
+  return difference / largest;
 }
 
 inline double deviation(std::span<const float> values) {
