@@ -91,8 +91,10 @@ int bench(int argc, char** argv) {
   std::string model, detector_model;
   int rounds = 5, images = 0;
   Options options("fer-bench",
-                  "Measures this machine. train: the training loop against the bare step. infer: "
-                  "the engines side by side. pipeline PHOTOS: fer-predict against its parts.",
+                  "Measures this machine. train: the training loop against the bare step, as "
+                  "fer-train's flags say (Data to Machine). infer: the engines side by side, of "
+                  "--model or of the flags under Net. pipeline PHOTOS: fer-predict against its "
+                  "parts.",
                   kExamples);
   options.add_positional("what", &what, "train, infer or pipeline and photos");
   options.group("Measurement");
