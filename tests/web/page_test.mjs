@@ -18,15 +18,20 @@ const fakeCamera = join(scratch, 'camera.mjpeg');
 execFileSync('ffmpeg', ['-v', 'error', '-i', clip, '-t', '6', '-vf', 'scale=640:480', '-q:v', '4', fakeCamera]);
 
 const live = await startLive('--source', clip, '--loop', '--guess');
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
-         '--use-file-for-fake-video-capture=' + fakeCamera],
-});
+const browsers = [];
+async function launch(...args) {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--use-fake-ui-for-media-stream', ...args],
+  });
+  browsers.push(browser);
+  return browser;
+}
+const browser = await launch('--use-fake-device-for-media-stream', '--use-file-for-fake-video-capture=' + fakeCamera);
 
 const complaints = [];
-async function open(url, options = {}) {
-  const context = await browser.newContext({permissions: ['camera'], ...options});
+async function open(url, options = {}, from = browser) {
+  const context = await from.newContext({permissions: ['camera'], ...options});
   const page = await context.newPage();
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -139,6 +144,8 @@ try {
       return pixels.some((value) => value > 0);
     });
     assert.ok(drawn);
+    await until(page, () => document.querySelector('#set-camera').length === 1);
+    assert.equal(await page.isVisible('#choose-camera'), false);  // there is nothing to choose
     await shoot(page, 'page-own');
   });
 
@@ -228,6 +235,127 @@ try {
     complaints.length = refusals;  // the browser names the status 400
   });
 
+  // Chromium's own pictures, without a face. The second of its cameras is one of depth: not to be chosen.
+  const several = await launch('--use-fake-device-for-media-stream=device-count=4');
+  const visitor = await open(live.url, {viewport: {width: 1280, height: 860}}, several);
+  const idOfTrack = () => visitor.evaluate(() => camera.getVideoTracks()[0].getSettings().deviceId);
+  const chosen = () => visitor.inputValue('#set-camera');
+  const lookAgain = async () => {
+    await visitor.reload({waitUntil: 'domcontentloaded'});
+    await visitor.click('#tab-own');
+    await until(visitor, () => state.result.source === 'client' && document.querySelector('#set-camera').value);
+  };
+  // Until pictures of another stream than the one before are answered.
+  const choose = async (index) => {
+    await visitor.evaluate(() => { window.before = {socket, camera, frame: state.result.frame}; });
+    await visitor.selectOption('#set-camera', {index});
+    await until(visitor, () => camera && camera !== before.camera && state.result.frame > before.frame + 2);
+    assert.ok(await visitor.evaluate(() => socket === before.socket));
+    assert.ok(await visitor.evaluate(() => before.camera.getTracks().every((track) => track.readyState === 'ended')));
+  };
+
+  let first;
+  await test('of several cameras another one is chosen over the same connection', async () => {
+    await until(visitor, () => document.querySelector('#server-view').naturalWidth === 400);
+    assert.equal(await visitor.isVisible('#choose-camera'), false);
+    await visitor.click('#tab-own');
+    await until(visitor, () => state.result.source === 'client' && document.querySelector('#set-camera').length === 4);
+    assert.ok(await visitor.isVisible('#set-camera'));
+    first = await idOfTrack();
+    assert.equal(await chosen(), first);
+    await choose(3);
+    assert.notEqual(await idOfTrack(), first);
+    assert.equal(await chosen(), await idOfTrack());
+    assert.equal(await visitor.textContent('#state'), 'my camera');
+    await shoot(visitor, 'page-cameras');
+    await visitor.click('#tab-server');
+    assert.equal(await visitor.isVisible('#choose-camera'), false);
+  });
+
+  await test('the choice outlives a reload, and a camera that is gone by then gives way to the usual one', async () => {
+    const last = await visitor.evaluate(() => document.querySelector('#set-camera').options[3].value);
+    await lookAgain();
+    assert.equal(await idOfTrack(), last);
+    assert.equal(await chosen(), last);
+    await visitor.evaluate(() => localStorage.setItem('fer-live.camera', 'gone'));
+    await lookAgain();
+    assert.equal(await idOfTrack(), first);
+    assert.equal(await chosen(), first);
+    assert.equal(await visitor.textContent('#state'), 'my camera');
+    assert.equal(await visitor.isVisible('#hint'), false);
+  });
+
+  await test('where the chosen camera cannot be opened the one before goes on, and the page says why', async () => {
+    await visitor.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = (asked) => {
+        if (asked.video.deviceId.exact === document.querySelector('#set-camera').options[3].value) {
+          return Promise.reject(new DOMException('it is in use', 'NotReadableError'));
+        }
+        return MediaDevices.prototype.getUserMedia.call(navigator.mediaDevices, asked);
+      };
+    });
+    await choose(3);
+    assert.match(await visitor.textContent('#state'), /cannot be opened: it is in use$/);
+    assert.equal(await idOfTrack(), first);
+    assert.equal(await chosen(), first);
+    assert.equal(await visitor.evaluate(() => localStorage.getItem('fer-live.camera')), 'gone');
+    await visitor.evaluate(() => { delete navigator.mediaDevices.getUserMedia; });
+    await choose(3);
+    assert.equal(await visitor.textContent('#state'), 'my camera');
+  });
+
+  await test('a camera at the back is not mirrored', async () => {
+    const mirrored = () => visitor.evaluate(() => {
+      const seen = document.querySelector('#own-view').classList.contains('mirror');
+      return seen === document.querySelector('#set-mirror').checked ? seen : 'not as the setting says';
+    });
+    assert.equal(await mirrored(), true);
+    await visitor.evaluate(() => {
+      window.trueSettings = MediaStreamTrack.prototype.getSettings;
+      MediaStreamTrack.prototype.getSettings = function() {
+        return {...trueSettings.call(this), facingMode: 'environment'};
+      };
+    });
+    await choose(0);
+    assert.equal(await mirrored(), false);
+    await visitor.evaluate(() => { MediaStreamTrack.prototype.getSettings = trueSettings; });
+    await choose(3);
+    assert.equal(await mirrored(), true);
+  });
+
+  await test('where a camera was taken away another one can be chosen', async () => {
+    await visitor.evaluate(() => camera.getVideoTracks()[0].dispatchEvent(new Event('ended')));
+    await until(visitor, () => camera === null && !document.querySelector('#hint').hidden &&
+                            document.querySelector('#set-camera').value === '');
+    await visitor.selectOption('#set-camera', {index: 0});
+    await until(visitor, () => state.result.source === 'client' && document.querySelector('#set-camera').value);
+    assert.equal(await idOfTrack(), first);
+    assert.equal(await visitor.isVisible('#hint'), false);
+  });
+
+  await test('the list of cameras follows what is plugged in, and fits a phone', async () => {
+    const plugIn = (count) => visitor.evaluate((count) => {
+      const {mediaDevices} = navigator;
+      mediaDevices.enumerateDevices = async () => {
+        const devices = await MediaDevices.prototype.enumerateDevices.call(mediaDevices);
+        return devices.filter(({kind}) => kind === 'videoinput').slice(0, count)
+            .map(({kind, deviceId}) => ({kind, deviceId, label: 'a camera with a long name '.repeat(4)}));
+      };
+      mediaDevices.dispatchEvent(new Event('devicechange'));
+    }, count);
+    await visitor.setViewportSize({width: 390, height: 844});
+    await plugIn(2);
+    await until(visitor, () => document.querySelector('#set-camera').length === 2);
+    assert.ok(await visitor.isVisible('#set-camera'));
+    const [wide, visible] = await visitor.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(wide <= visible, `${wide} pixels wide on a screen of ${visible}`);
+    await shoot(visitor, 'page-phone-cameras');
+    await plugIn(1);
+    await until(visitor, () => document.querySelector('#set-camera').length === 1);
+    assert.equal(await visitor.isVisible('#choose-camera'), false);
+  });
+  await several.close();
+
   await test('the page fits a phone', async () => {
     page = await open(live.url, {viewport: {width: 390, height: 844}, deviceScaleFactor: 2, isMobile: true});
     await until(page, () => document.querySelector('#server-view').naturalWidth === 400 &&
@@ -261,7 +389,7 @@ try {
   });
   console.log(passed + ' tests passed');
 } finally {
-  await browser.close();
+  for (const browser of browsers) await browser.close();
   await live.stop();
   rmSync(scratch, {recursive: true});
 }

@@ -1,4 +1,5 @@
-// The page of fer-live: shows what the server says, sends what the visitor allows, keeps nothing.
+// The page of fer-live: shows what the server says, sends what the visitor allows, keeps nothing but
+// which camera was chosen.
 'use strict';
 
 const $ = (id) => document.getElementById(id);
@@ -240,15 +241,19 @@ function drawTimeline() {
 
 let events = null, socket = null, camera = null, sentAt = 0, retry = 0;
 let looks = 0;  // what began in an earlier look touches nothing of a later one
+let wanted = '';  // the id of the visitor's camera that is seen, or is to be as soon as it is open
+let turn = Promise.resolve();  // settled when no change of the camera is under way
+let trouble = '';  // why the camera that was asked for last is not the one that is seen
 
 function stopAll() {
   if (events) events.close();
   if (socket) socket.close();
-  if (camera) camera.getTracks().forEach((track) => track.stop());
+  closeCamera();
   clearTimeout(retry);
-  events = socket = camera = null;
+  events = socket = null;
+  wanted = trouble = '';
+  turn = Promise.resolve();
   $('server-view').removeAttribute('src');
-  $('own-view').srcObject = null;
 }
 
 function hint(text) {
@@ -267,6 +272,7 @@ async function look(mode) {
   }
   $('server-view').hidden = mode !== 'server';
   $('own-view').hidden = mode !== 'own';
+  showChoice();
   $('picture-view').hidden = true;
   $('drop').hidden = mode !== 'picture';
   $('drop').classList.remove('small');
@@ -308,30 +314,60 @@ async function lookAtOwnCamera(mine) {
     hint('Browsers give a camera only to https pages and to localhost.');
     return;
   }
-  const video = $('own-view');
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
-    if (mine !== looks) return stream.getTracks().forEach((track) => track.stop());
-    camera = stream;
-    for (const track of stream.getTracks()) {
-      track.onended = () => {
-        if (mine !== looks) return;
-        stopAll();
-        forget();
-        say('my camera is gone', true);
-        hint('The camera was taken away. Choose "My camera" again when it is back.');
-      };
-    }
-    video.srcObject = stream;
-    video.classList.toggle('mirror', $('set-mirror').checked);
-    await video.play();
+    await openCamera(mine, choice).catch((error) => {
+      // The camera that was chosen once may be gone or in use, another one will do; a refusal stands.
+      if (mine !== looks || !choice || error.name === 'NotAllowedError') throw error;
+      closeCamera();
+      return openCamera(mine, '');
+    });
   } catch (error) {
-    if (mine !== looks) return;
-    stopAll();
-    hint('No camera: ' + error.message);
+    if (mine === looks) noCamera(error);
     return;
   }
-  if (mine === looks) sendCamera(mine, 1000);
+  if (mine !== looks) return;
+  wanted = idOf(camera);
+  listCameras();
+  sendCamera(mine, 1000);
+}
+
+// The camera with this id, for '' the one that the browser prefers. It is let go again where something
+// else is looked at by the time it is allowed.
+async function openCamera(mine, id) {
+  const video = $('own-view');
+  const size = {width: {ideal: 640}, height: {ideal: 480}};
+  const stream = await navigator.mediaDevices.getUserMedia({video: id ? {...size, deviceId: {exact: id}} : size});
+  if (mine !== looks) return stream.getTracks().forEach((track) => track.stop());
+  camera = stream;
+  for (const track of stream.getTracks()) {
+    track.onended = () => {
+      if (mine !== looks || stream !== camera) return;
+      ++looks;
+      stopAll();
+      forget();
+      say('my camera is gone', true);
+      hint('The camera was taken away. Choose "My camera" again when it is back.');
+      listCameras();
+    };
+  }
+  takeSide(stream);
+  video.srcObject = stream;
+  video.classList.toggle('mirror', $('set-mirror').checked);
+  await video.play();
+}
+
+function closeCamera() {
+  if (camera) camera.getTracks().forEach((track) => track.stop());
+  camera = null;
+  $('own-view').srcObject = null;
+}
+
+const reasonOf = (error) => error.message || error.name;
+
+function noCamera(error) {
+  stopAll();
+  hint('No camera: ' + reasonOf(error));
+  listCameras();
 }
 
 // What was said of pictures that are no longer there.
@@ -343,11 +379,13 @@ function forget() {
   drawOverlay();
 }
 
+const sayOwn = () => say(trouble || 'my camera', trouble !== '');
+
 function sendCamera(mine, pause) {
   const to = socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
   to.onopen = () => {
     pause = 1000;
-    say('my camera');
+    sayOwn();
     send(to);
   };
   to.onclose = () => {
@@ -359,9 +397,9 @@ function sendCamera(mine, pause) {
   to.onmessage = (event) => {
     if (mine !== looks) return;
     const reply = JSON.parse(event.data);
-    if (reply.type === 'result') {
+    if (reply.type === 'result' && camera) {  // while the camera is changed, an answer is of the one before
       show(reply);
-      say('my camera');
+      sayOwn();
       showSpeed(`answered in ${Math.round(performance.now() - sentAt)} ms`);
     } else if (reply.type === 'error') {
       say(reply.error, true);
@@ -387,6 +425,84 @@ function send(to) {
     to.send(blob);
   }, 'image/jpeg', .8);
 }
+
+// ---- which of the visitor's cameras ------------------------------------------------------------
+
+// It is kept under a name of its own: other programs, too, serve pages at localhost:8080.
+let choice = '';
+try {
+  choice = localStorage.getItem('fer-live.camera') || '';
+} catch {
+  // A browser that keeps nothing: the choice lasts as long as the page.
+}
+
+function remember(id) {
+  choice = id;
+  try {
+    localStorage.setItem('fer-live.camera', id);
+  } catch {
+    // As above.
+  }
+}
+
+const settingsOf = (stream) => stream.getVideoTracks()[0].getSettings();
+const idOf = (stream) => settingsOf(stream).deviceId || '';
+
+// A camera at the back is not mirrored, the others are; either as the visitor left it.
+const mirror = {front: true, back: false};
+let side = 'front';
+function takeSide(stream) {
+  mirror[side] = $('set-mirror').checked;
+  side = settingsOf(stream).facingMode === 'environment' ? 'back' : 'front';
+  $('set-mirror').checked = mirror[side];
+}
+
+function showChoice() {
+  $('choose-camera').hidden = state.mode !== 'own' || $('set-camera').length < 2;
+}
+
+let listed = '';
+async function listCameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+  // Without the visitor's permission they have no ids.
+  const cameras = devices.filter((device) => device.kind === 'videoinput' && device.deviceId);
+  const select = $('set-camera');
+  if (listed !== JSON.stringify(cameras)) {
+    listed = JSON.stringify(cameras);
+    select.replaceChildren(...cameras.map(({label, deviceId}, i) => new Option(label || 'camera ' + (i + 1), deviceId)));
+  }
+  if (select.value !== wanted) select.value = wanted;
+  showChoice();
+}
+
+// The camera before is closed first, since many phones open only one at a time, and comes back where
+// the new one cannot be opened. The connection stays.
+async function switchCamera(mine, id) {
+  if (!camera) {
+    remember(id);
+    return look('own');
+  }
+  const before = idOf(camera);
+  if (id === before) return;
+  const name = $('set-camera').selectedOptions[0]?.text || 'that camera';
+  closeCamera();
+  forget();
+  trouble = '';
+  try {
+    await openCamera(mine, id);
+    if (mine === looks) remember(id);
+  } catch (error) {
+    if (mine !== looks) return;
+    closeCamera();
+    if (wanted === id) wanted = before;
+    trouble = `${name} cannot be opened: ${reasonOf(error)}`;
+    sayOwn();
+    await openCamera(mine, before).catch((error) => mine === looks && noCamera(error));
+  }
+  if (mine === looks) listCameras();
+}
+
+// ---- a picture ---------------------------------------------------------------------------------
 
 async function lookAtPicture(file) {
   if (!file) return;
@@ -429,6 +545,12 @@ $('set-mirror').onchange = () => {
   $('own-view').classList.toggle('mirror', $('set-mirror').checked);
   drawOverlay();
 };
+$('set-camera').onchange = () => {
+  const mine = looks, id = wanted = $('set-camera').value;
+  // One after the other, and none that was only passed on the way to the next.
+  turn = turn.then(() => mine === looks && id === wanted ? switchCamera(mine, id) : null);
+};
+navigator.mediaDevices?.addEventListener('devicechange', () => { if (state.mode === 'own') listCameras(); });
 addEventListener('resize', drawOverlay);
 $('set-rate').oninput = () => { $('rate-value').textContent = $('set-rate').value; };
 $('file').onchange = () => {
