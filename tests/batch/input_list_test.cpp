@@ -95,3 +95,15 @@ TEST_CASE("a file whose name looks like a glob is itself, and a glob without a m
   CHECK(list({"/nowhere/*.png"}).paths == std::vector<std::string>{"/nowhere/*.png"});
   CHECK(list({"rtsp://host/a?b=1"}).paths == std::vector<std::string>{"rtsp://host/a?b=1"});
 }
+
+TEST_CASE("an address is an argument, and no line of a list or of standard input") {
+  const TempFolder folder;
+  touch(folder / "a.png");
+  const std::string root = folder.path().string();
+  write_file_atomically(folder / "list.txt", std::string_view("http://127.0.0.1:1/x\na.png"));
+  const Listed listed = list({root + "/list.txt", "rtsp://host/a", "-"}, false, "http://host/b\n");
+  CHECK(listed.paths == std::vector<std::string>{"http://127.0.0.1:1/x", root + "/a.png",
+                                                 "rtsp://host/a", "http://host/b"});
+  const std::string refused = "an address is taken as an argument alone, not from a list";
+  CHECK(listed.errors == std::vector{refused, refused});
+}

@@ -114,6 +114,9 @@ std::optional<Input> InputList::next() {
       open_.pop_back();
       continue;
     }
+    std::error_code none;
+    if (open_.size() > 1 && path->find("://") != std::string::npos && !fs::exists(*path, none))
+      return Input{*path, "an address is taken as an argument alone, not from a list"};
     try {
       Source source = open(*path);
       if (!source.next) return Input{*path, ""};

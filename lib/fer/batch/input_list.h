@@ -20,7 +20,8 @@ struct Input {
 // An argument is, in this order of trial, "-" (a path a line on standard input), a folder (its
 // image and video files by extension, in natural order, photos that cannot be read among them), a
 // list (a .txt file with a path a line; one that leads nowhere from here is taken from the list's
-// folder), a file or an address, or a glob pattern. Folders and lists are read when their turn
+// folder), a file or an address, or a glob pattern. An address comes from an argument alone: what a
+// list names opens no connection. Folders and lists are read when their turn
 // comes, so that a million files cost no memory. A list that names itself, also by way of others,
 // is an error in that place.
 class InputList {

@@ -129,22 +129,6 @@ class CaptureSource : public FrameSource {
   }
 
  private:
-  // What of an address may stand in a log: not the user with the password, which end at the last @
-  // before the path, as FFmpeg has it, nor the query, which often holds a token.
-  static std::string without_secrets(const std::string& address) {
-    const std::size_t begin = address.find("://") + 3, colon = address.find(':', begin);
-    const std::size_t path = std::min(address.find_first_of("/?#", begin), address.size());
-    std::size_t at = address.rfind('@', path);
-    // A password that holds one of these without escaping it: what looks like a port is none.
-    if (at == std::string::npos && colon < path &&
-        address.find_first_not_of("0123456789", colon + 1) < path) {
-      at = address.rfind('@');
-    }
-    const std::size_t host = at == std::string::npos ? begin : at + 1;
-    return address.substr(0, begin) +
-           address.substr(host, address.find_first_of("?#", host) - host);
-  }
-
   bool grab() {
     bool grabbed = false;
     try {
@@ -201,14 +185,30 @@ class FolderSource : public FrameSource {
 
 }  // namespace
 
+bool is_address(const std::string& source) { return source.find("://") != std::string::npos; }
+
+std::string without_secrets(const std::string& source) {
+  if (!is_address(source)) return source;
+  const std::size_t begin = source.find("://") + 3, colon = source.find(':', begin);
+  const std::size_t path = std::min(source.find_first_of("/?#", begin), source.size());
+  // User and password end at the last @ before the path, as FFmpeg has it.
+  std::size_t at = source.rfind('@', path);
+  // A password that holds one of these without escaping it: what looks like a port is none.
+  if (at == std::string::npos && colon < path &&
+      source.find_first_not_of("0123456789", colon + 1) < path) {
+    at = source.rfind('@');
+  }
+  const std::size_t host = at == std::string::npos ? begin : at + 1;
+  return source.substr(0, begin) + source.substr(host, source.find_first_of("?#", host) - host);
+}
+
 std::unique_ptr<FrameSource> open_frame_source(const FrameSourceOptions& options) {
   std::error_code unknown;
   if (!options.file && fs::is_directory(options.source, unknown))
     return std::make_unique<FolderSource>(options);
   const bool file =
-      options.file ||
-      (options.source.find("://") == std::string::npos && !options.source.starts_with("/dev/") &&
-       options.source.find_first_not_of("0123456789") != std::string::npos);
+      options.file || (!is_address(options.source) && !options.source.starts_with("/dev/") &&
+                       options.source.find_first_not_of("0123456789") != std::string::npos);
   if (file && !fs::exists(options.source, unknown))
     fail_input(options.source + ": no such file, folder or camera");
   return std::make_unique<CaptureSource>(options);

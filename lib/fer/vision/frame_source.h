@@ -18,6 +18,12 @@ struct Frame {
   double time = 0;  // seconds: of the recording for files, since opening for cameras and streams
 };
 
+// rtsp://..., http://..., file://...: what FFmpeg opens by itself.
+bool is_address(const std::string& source);
+// What of an address may stand in a log or a result: no user, password or query, which often holds
+// a token. What is no address as it is.
+std::string without_secrets(const std::string& source);
+
 struct FrameSourceOptions {
   bool file = false;  // the source is a file, also when its name is a number
   std::string source =
