@@ -9,6 +9,7 @@
 #include "fer/batch/result_writer.h"
 #include "fer/batch/timeline.h"
 #include "fer/core/file.h"
+#include "fer/core/text.h"
 #include "fer/data/dataset.h"
 #include "support/comma_locale.h"
 #include "support/skip.h"
@@ -254,15 +255,54 @@ TEST_CASE("CSV has the same number of fields in every line") {
       if (c == '"') quoted = !quoted;
       if (c == ',' && !quoted) ++fields;
     }
-    CHECK(fields == 19);
+    CHECK(fields == 20);
   }
   CHECK(count == 5);  // header, two faces, an error, a frame without a face
   CHECK_THAT(text, Catch::Contains("\"a, "
-                                   "\"\"b\"\".jpg\",,,640,480,1,1.0,2.0,30.0,40.0,0.9000,bright,0."
+                                   "\"\"b\"\".jpg\",,,640,480,1,,1.0,2.0,30.0,40.0,0.9000,bright,0."
                                    "700000,false,,,0.100000,0.200000,0.700000\n"));
   CHECK_THAT(text, Catch::Contains("\"too small, blurred\""));
   CHECK_THAT(written("csv", {three_predictions()[0]}, 2),
              Catch::Contains(",bright,0.700000,false,,,,0.200000,0.700000\n"));
+}
+
+TEST_CASE("faces of a video keep their numbers, in JSON and CSV, and pictures have none") {
+  Prediction frame = three_predictions()[0];
+  frame.path = "clip.mp4";
+  frame.frame = 3;
+  frame.ids = {2, 1};
+  const auto line = nlohmann::ordered_json::parse(written("jsonl", {frame}));
+  CHECK(line["faces"][0].begin().key() == "id");
+  CHECK(line["faces"][0]["id"] == 2);
+  CHECK(line["faces"][1]["id"] == 1);
+  CHECK_FALSE(
+      nlohmann::json::parse(written("jsonl", {three_predictions()[0]}))["faces"][0].contains("id"));
+  CHECK_THAT(written("csv", {frame}), Catch::Contains("clip.mp4,3,0.000,640,480,1,2,1.0,2.0,") &&
+                                          Catch::Contains("clip.mp4,3,0.000,640,480,2,1,"));
+}
+
+TEST_CASE("a timeline follows the face that is seen most, though another is larger at times") {
+  Timeline timeline("tone", {"dark", "middle", "bright"});
+  // A dark face all the time, a bright one that comes near in the middle.
+  for (int i = 0; i < 6; ++i) {
+    Prediction frame;
+    frame.frame = i;
+    frame.time = 0.1 * i;
+    frame.faces = {answered({0.8f, 0.1f, 0.1f}, {0, 0, 30, 30})};
+    frame.ids = {1};
+    if (i == 2 || i == 3) {
+      frame.faces.insert(frame.faces.begin(), answered({0.1f, 0.1f, 0.8f}, {50, 0, 60, 60}));
+      frame.ids = {2, 1};
+    }
+    if (i == 5) {  // alone, it counts
+      frame.faces = {answered({0.1f, 0.1f, 0.8f}, {50, 0, 60, 60})};
+      frame.ids = {2};
+    }
+    timeline.add(frame);
+  }
+  std::string labels;
+  for (const std::string& row : split(trim(timeline.csv()), '\n')) labels += split(row, ',')[3][0];
+  CHECK(labels == "ldddddb");
 }
 
 TEST_CASE("the table says no face, no answer and errors in words") {

@@ -1,4 +1,4 @@
-#include "fer/live/smoother.h"
+#include "fer/track/smoother.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>

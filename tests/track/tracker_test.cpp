@@ -1,4 +1,4 @@
-#include "fer/live/tracker.h"
+#include "fer/track/tracker.h"
 
 #include <catch2/catch.hpp>
 

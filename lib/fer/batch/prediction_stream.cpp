@@ -9,6 +9,7 @@
 #include "fer/core/parallel.h"
 #include "fer/core/profile.h"
 #include "fer/core/text.h"
+#include "fer/track/tracker.h"
 #include "fer/vision/frame_source.h"
 #include "fer/vision/video_probe.h"
 
@@ -31,8 +32,6 @@ struct Found {
 std::string without_path(const std::string& message, const std::string& path) {
   return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
 }
-
-bool is_address(const std::string& path) { return path.find("://") != std::string::npos; }
 
 bool is_video(const std::string& path) {
   if (is_address(path)) return true;
@@ -57,7 +56,8 @@ class ItemSource {
         const auto input = inputs_.next();
         if (!input) return std::nullopt;
         path_ = input->path;
-        if (!input->error.empty() || !is_video(path_)) return Item{path_, {}, input->error};
+        shown_ = without_secrets(path_);
+        if (!input->error.empty() || !is_video(path_)) return Item{shown_, {}, input->error};
       }
       try {
         if (!video_) {
@@ -72,14 +72,14 @@ class ItemSource {
         const ProfileScope scope("decode");
         if (auto frame = video_->next()) {
           any_ = true;
-          return Item{path_, std::move(frame), {}};
+          return Item{shown_, std::move(frame), {}};
         }
         const std::string wrong = early_end();
         video_.reset();
-        if (!wrong.empty()) return Item{path_, {}, wrong};
+        if (!wrong.empty()) return Item{shown_, {}, wrong};
       } catch (const Error& error) {
         video_.reset();
-        return Item{path_, {}, without_path(error.what(), path_)};
+        return Item{shown_, {}, without_path(error.what(), shown_)};
       }
     }
   }
@@ -99,8 +99,8 @@ class ItemSource {
 
   InputList inputs_;
   int every_;
-  std::string path_;
-  bool any_ = false;  // frame of the video came
+  std::string path_, shown_;  // shown_: in results
+  bool any_ = false;          // frame of the video came
   std::shared_ptr<FrameSource> video_;
 };
 
@@ -155,6 +155,15 @@ class Finder {
 
 struct PredictionStream::Pipeline {
   OrderedParallelMap<Item, Found> found;
+  Tracker tracker;  // of the video under way
+
+  void number(Prediction& prediction) {
+    if (prediction.frame < 0) return;
+    if (prediction.frame == 0) tracker = Tracker();
+    std::vector<Box> boxes;
+    for (const FaceResult& face : prediction.faces) boxes.push_back(face.face.box);
+    prediction.ids = tracker.update(boxes, prediction.time);
+  }
 };
 
 PredictionStream::PredictionStream(Recognizer& recognizer, InputList inputs,
@@ -165,9 +174,10 @@ PredictionStream::PredictionStream(Recognizer& recognizer, InputList inputs,
   const int threads = options.threads > 0 ? options.threads : hardware_threads();
   // Room for a batch; few where each that waits holds its whole picture.
   const int window = options.keep_images ? threads + 2 : 2 * threads + 8;
-  pipeline_.reset(new Pipeline{{ItemSource(std::move(inputs), options.every),
-                                [&recognizer, options] { return Finder(recognizer, options); },
-                                threads, window}});
+  pipeline_.reset(new Pipeline{
+      {ItemSource(std::move(inputs), options.every),
+       [&recognizer, options] { return Finder(recognizer, options); }, threads, window},
+      Tracker()});
 }
 
 PredictionStream::~PredictionStream() = default;
@@ -196,6 +206,7 @@ std::optional<Prediction> PredictionStream::next() {
   if (answered_.empty()) return std::nullopt;
   Prediction prediction = std::move(answered_.front());
   answered_.pop_front();
+  pipeline_->number(prediction);
   return prediction;
 }
 

@@ -49,7 +49,7 @@ class CsvWriter : public Writer {
  public:
   CsvWriter(const ResultWriterOptions& options, const Recognizer& recognizer, std::ostream& out)
       : Writer(options, recognizer, out) {
-    out_ << "path,frame,time,width,height,face,x,y,face_width,face_height,detection_score,label,"
+    out_ << "path,frame,time,width,height,face,id,x,y,face_width,face_height,detection_score,label,"
             "confidence,"
             "uncertain,issues,error";
     for (const std::string& label : labels_) out_ << ',' << csv_field("p_" + label);
@@ -62,14 +62,15 @@ class CsvWriter : public Writer {
     if (prediction.frame >= 0) start += format("%.3f", prediction.time);
     start += format(",%d,%d", prediction.width, prediction.height);
     if (prediction.faces.empty()) {
-      out_ << start << ",,,,,,,,,,," << csv_field(prediction.error)
+      out_ << start << ",,,,,,,,,,,," << csv_field(prediction.error)
            << std::string(labels_.size(), ',') << '\n';
     }
     for (std::size_t i = 0; i < prediction.faces.size(); ++i) {
       const FaceResult& face = prediction.faces[i];
       const Box& box = face.face.box;
-      out_ << start
-           << format(",%zu,%.1f,%.1f,%.1f,%.1f,%.4f,", i + 1, box.x, box.y, box.width, box.height,
+      out_ << start << format(",%zu,", i + 1)
+           << (prediction.ids.empty() ? "" : std::to_string(prediction.ids[i]))
+           << format(",%.1f,%.1f,%.1f,%.1f,%.4f,", box.x, box.y, box.width, box.height,
                      face.face.score)
            << csv_field(face.label) << ','
            << (face.label.empty() ? "" : format("%.6f", face.confidence)) << ','

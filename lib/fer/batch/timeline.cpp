@@ -29,12 +29,27 @@ std::string clock(double seconds) {
 
 void Timeline::add(const Prediction& prediction) {
   Point point{prediction.frame, prediction.time, prediction.faces.size(), {}};
-  for (const FaceResult& face : prediction.faces) {
+  for (std::size_t i = 0; i < prediction.faces.size(); ++i) {
+    const FaceResult& face = prediction.faces[i];
     if (face.label.empty()) continue;
-    point.probabilities = face.probabilities.at(head_);
-    break;
+    const int id = prediction.ids.empty() ? 0 : prediction.ids[i];
+    point.answers.emplace_back(id, face.probabilities.at(head_));
+    ++answers_[id];
+    if (prediction.ids.empty()) break;
   }
   points_.push_back(std::move(point));
+}
+
+const std::vector<float>* Timeline::answer(const Point& point) const {
+  const std::vector<float>* found = nullptr;
+  std::int64_t most = 0;
+  for (const auto& [id, probabilities] : point.answers) {
+    if (const std::int64_t count = answers_.at(id); count > most) {
+      most = count;
+      found = &probabilities;
+    }
+  }
+  return found;
 }
 
 double Timeline::spacing() const {
@@ -52,9 +67,10 @@ std::optional<std::vector<float>> Timeline::mean(double begin, double end) const
   std::vector<float> sum(labels_.size());
   int answers = 0;
   for (auto p = first; p != points_.end() && p->time < end; ++p) {
-    if (p->probabilities.empty()) continue;
+    const std::vector<float>* probabilities = answer(*p);
+    if (probabilities == nullptr) continue;
     ++answers;
-    for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += p->probabilities[c];
+    for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += (*probabilities)[c];
   }
   if (answers == 0) return std::nullopt;
   for (float& p : sum) p /= static_cast<float>(answers);
@@ -67,15 +83,16 @@ std::string Timeline::csv() const {
   text += '\n';
   for (const Point& point : points_) {
     text += format("%lld,%.3f,%zu,", static_cast<long long>(point.frame), point.time, point.faces);
-    if (point.probabilities.empty()) {
+    const std::vector<float>* probabilities = answer(point);
+    if (probabilities == nullptr) {
       text += ",," + std::string(labels_.size(), ',') + '\n';
       continue;
     }
-    const std::size_t best = best_of(point.probabilities);
-    const float confidence = point.probabilities[best];
+    const std::size_t best = best_of(*probabilities);
+    const float confidence = (*probabilities)[best];
     text += csv_field(labels_[best]) + format(",%.6f", confidence) +
             (confidence < uncertain_below_ ? ",true" : ",false");
-    for (const float p : point.probabilities) text += format(",%.6f", p);
+    for (const float p : *probabilities) text += format(",%.6f", p);
     text += '\n';
   }
   return text;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fer/batch/prediction_stream.h"
@@ -18,7 +20,8 @@ class Timeline {
   Timeline(std::string head, LabelList labels, float uncertain_below = 0)
       : head_(std::move(head)), labels_(std::move(labels)), uncertain_below_(uncertain_below) {}
 
-  // A frame, in the order of time; the largest face that has an answer counts.
+  // A frame, in the order of time. Of its faces with an answer the one counts that has most of them
+  // over the whole video, by Prediction::ids; without these the largest.
   void add(const Prediction& prediction);
 
   // A line a frame: frame, time, faces, label, confidence, uncertain and each label's probability.
@@ -36,8 +39,10 @@ class Timeline {
     std::int64_t frame = 0;
     double time = 0;
     std::size_t faces = 0;
-    std::vector<float> probabilities;  // empty: no face with an answer
+    std::vector<std::pair<int, std::vector<float>>> answers;  // by id, the largest face first
   };
+  // Of the face that counts; null where none has an answer.
+  const std::vector<float>* answer(const Point& point) const;
   double spacing() const;  // mean seconds from frame to frame
   double duration() const;
   // The mean of the answers in [begin, end); nothing without any.
@@ -47,6 +52,7 @@ class Timeline {
   LabelList labels_;
   float uncertain_below_;
   std::vector<Point> points_;
+  std::map<int, std::int64_t> answers_;  // how many each face has
 };
 
 // Throws kInput unless the extension is one that Timeline::write knows.

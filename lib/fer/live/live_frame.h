@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "fer/core/image.h"
-#include "fer/live/face_memory.h"
+#include "fer/track/face_memory.h"
 
 namespace fer {
 

@@ -12,11 +12,11 @@
 
 #include "fer/live/analysis_pool.h"
 #include "fer/live/events.h"
-#include "fer/live/face_memory.h"
 #include "fer/live/web_beast_impl.h"
 #include "fer/live/web_guard.h"
 #include "fer/live/web_metrics.h"
 #include "fer/live/web_server.h"
+#include "fer/track/face_memory.h"
 
 namespace fer::web {
 

@@ -1,4 +1,4 @@
-#include "fer/live/face_memory.h"
+#include "fer/track/face_memory.h"
 
 namespace fer {
 

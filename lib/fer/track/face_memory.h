@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "fer/live/smoother.h"
-#include "fer/live/tracker.h"
+#include "fer/track/smoother.h"
+#include "fer/track/tracker.h"
 #include "fer/vision/recognizer.h"
 
 namespace fer {

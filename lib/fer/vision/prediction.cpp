@@ -57,8 +57,11 @@ Json prediction_json(const Prediction& prediction, const std::string& head, cons
   line["width"] = prediction.width;
   line["height"] = prediction.height;
   line["faces"] = Json::array();
-  for (const FaceResult& face : prediction.faces) {
-    line["faces"].push_back(face_json(face, head, labels, top_k));
+  for (std::size_t i = 0; i < prediction.faces.size(); ++i) {
+    Json face;
+    if (!prediction.ids.empty()) face["id"] = prediction.ids[i];
+    face.update(face_json(prediction.faces[i], head, labels, top_k));
+    line["faces"].push_back(std::move(face));
   }
   line["error"] = prediction.error.empty() ? Json(nullptr) : Json(prediction.error);
   return line;

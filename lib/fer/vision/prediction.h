@@ -21,6 +21,8 @@ struct Prediction {
   int width = 0;            // 0 with an error
   int height = 0;
   std::vector<FaceResult> faces;  // largest first
+  // Of a video: the number of each face, 1, 2, ..., which it keeps from frame to frame; else empty.
+  std::vector<int> ids;
   std::string error;  // why there is no answer, without the path; empty when there is one
   Image image;        // only with keep_images
 };
