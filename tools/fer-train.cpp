@@ -41,6 +41,31 @@ void check_resume(const Options& options, const std::string& run) {
   }
 }
 
+// How each class came out at the best epoch: a mean hides the one that nothing was learned of.
+void print_classes(const ModelSpec& spec) {
+  for (const HeadSpec& head : spec.heads) {
+    const nlohmann::json& scores = spec.provenance.at("validation").at(head.name);
+    if (!scores.contains("class_f1")) continue;  // a run that an older program began
+    std::string line =
+        format("%s: accuracy %.4f; F1", head.name.c_str(), scores.at("accuracy").get<double>());
+    for (const std::string& label : head.labels)
+      line += format(" %s %.2f", label.c_str(), scores.at("class_f1").at(label).get<double>());
+    std::puts(line.c_str());
+  }
+}
+
+// drawn: validation was cut off by a seed, which must be the same there.
+std::string evaluation_command(const RunFolder& folder, const DataFlags& data, bool drawn) {
+  std::string command =
+      "fer-eval --model " + folder.best().string() + " --data " + data.data + " --split val";
+  if (data.detect) command += " --detect";
+  if (const DataFlags usual; drawn && data.train_fraction != usual.train_fraction)
+    command += format(" --train-fraction %g", data.train_fraction);
+  if (drawn && data.seed != 0)
+    command += format(" --data-seed %llu", static_cast<unsigned long long>(data.seed));
+  return command;
+}
+
 int train(int argc, char** argv) {
   DataFlags data_flags;
   TrainFlags flags;
@@ -145,6 +170,9 @@ int train(int argc, char** argv) {
   std::printf("best epoch %lld: validation %s %.4f  %s\n",
               static_cast<long long>(outcome.best_epoch), flags.train.monitor.c_str(),
               outcome.best_score, folder->best().c_str());
+  print_classes(load_checkpoint(folder->best()).spec);
+  log_info("what it gets wrong, and how sure that is: " +
+           evaluation_command(*folder, data_flags, !data.drawn_splits.empty()));
   return 0;
 }
 

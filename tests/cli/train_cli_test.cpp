@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "fer/core/text.h"
@@ -87,6 +88,28 @@ TEST_CASE("fer-train leaves a run folder that holds everything") {
   CHECK_THAT(result.out, Catch::StartsWith("best epoch ") &&
                              Catch::Contains("runs/train/a/weights/best.safetensors"));
   const auto run = scratch / "runs/train/a";
+  // Each class of the best epoch, and how to go on: the command as it is printed gives the same
+  // accuracy, but for what bf16 rounds.
+  const auto stored = load_checkpoint(run / "weights/best.safetensors").spec.provenance;
+  const auto& scores = stored["validation"]["six"];
+  REQUIRE(scores["class_f1"].size() == 6);
+  double mean = 0;
+  for (const auto& [label, f1] : scores["class_f1"].items()) {
+    CHECK_THAT(result.out, Catch::Contains(format(" %s %.2f", label.c_str(), f1.get<double>())));
+    mean += f1.get<double>() / 6;
+  }
+  CHECK(mean == Approx(scores["macro_f1"].get<double>()));
+  const auto command = result.err.find("fer-eval --model ");
+  REQUIRE(command != std::string::npos);
+  const auto judged =
+      run_shell(std::string(FER_BIN_DIR) + "/" +
+                    trim(result.err.substr(command, result.err.find('\n', command) - command)) +
+                    " --no-save --format json --resamples 10",
+                scratch.path());
+  INFO(judged.err);
+  REQUIRE(judged.exit_code == 0);
+  CHECK(nlohmann::json::parse(judged.out)["metrics"]["accuracy"]["value"].get<double>() ==
+        Approx(scores["accuracy"].get<double>()).margin(0.1));
   for (const char* name :
        {"args.yaml", "data.json", "results.csv", "curves.png", "labels.png", "train_batch.png",
         "weights/best.safetensors", "weights/last.safetensors"}) {

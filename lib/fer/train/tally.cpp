@@ -25,7 +25,10 @@ Scores Tally::head_scores(std::size_t head) const {
   const Metrics metrics =
       metrics_from_confusion(LabelList(confusion[head].size()), confusion[head]);
   const auto n = std::max<std::int64_t>(1, head_counts[head]);
-  return {head_loss_sums[head] / static_cast<double>(n), metrics.accuracy, metrics.macro_f1};
+  Scores scores = {
+      head_loss_sums[head] / static_cast<double>(n), metrics.accuracy, metrics.macro_f1, {}};
+  for (const ClassMetrics& c : metrics.classes) scores.class_f1.push_back(c.f1);
+  return scores;
 }
 
 Scores Tally::scores() const {
