@@ -6,6 +6,7 @@
 #include "all_engines.h"
 #include "fer/core/error.h"
 #include "fer/core/file.h"
+#include "fer/core/log.h"
 #include "fer/core/text.h"
 #include "fer/eval/writers.h"
 #include "fer/model/find_model.h"
@@ -125,6 +126,8 @@ EvalFlags parse_eval_options(int argc, char** argv) {
   options.add_config_options();
   options.parse(argc, argv);
   check(flags);
+  if (!options.given("--data") && flags.data.data == DataFlags().data)
+    log_warning("no --data: what follows is of drawn faces, not of photos");
   if (options.given("--fail-under") && flags.fail_under.empty())
     fail_input("--fail-under '' is not a number");
   if (options.given("--sure") && flags.calibrate.empty())

@@ -28,6 +28,7 @@ using namespace fer;
 using namespace fer::tools;
 
 constexpr const char* kExamples =
+    "  fer-export --describe model.safetensors | jq .spec.heads\n"
     "  fer-export model.safetensors --format onnx --verify\n"
     "  fer-export model.safetensors --format onnx --normalize --softmax --opset 15\n"
     "  fer-export best.safetensors --format f16 --out models\n"
@@ -42,7 +43,7 @@ struct ExportFlags {
   std::vector<std::string> formats;  // format, split
   std::string format = "onnx", out;
   OnnxOptions onnx;
-  bool verify = false;
+  bool verify = false, describe = false;
   DataFlags data;
   std::string split = "val";
   int calibration_faces = 512;
@@ -63,6 +64,12 @@ void check_given(const Options& options, const ExportFlags& flags) {
   for (const char* flag : {"--split", "--labels", "--classes", "--targets", "--votes",
                            "--train-fraction", "--data-seed", "--detect", "--on-error"}) {
     only(flag, !flags.data.data.empty(), "--data");
+  }
+  if (flags.describe) {
+    for (const char* flag : {"--format", "--out", "--verify", "--data"}) {
+      if (options.given(flag))
+        fail_input(std::string("--describe writes nothing: without ") + flag);
+    }
   }
   if (std::set<std::string>(flags.formats.begin(), flags.formats.end()).size() <
       flags.formats.size()) {
@@ -93,6 +100,8 @@ ExportFlags parse(int argc, char** argv) {
               "f16, bf16 or int8 lose too much accuracy or cannot be measured here");
   options.add("--calibration-faces", "calibration_faces", &flags.calibration_faces,
               "of the training split, for int8");
+  options.add("--describe", "", &flags.describe,
+              "print what the checkpoint says of itself as JSON, and end");
   add_data_options(options, flags.data, DataUse::kLooking);
   options.add("--split", "split", &flags.split, "whose accuracy counts: train, val or test");
   options.add_config_options();
@@ -290,10 +299,24 @@ void verify_onnx(const std::string& bytes, const Checkpoint& checkpoint, const O
              faces.size(), largest));
 }
 
+// Labels, preprocessing, temperatures and thresholds, and how it was trained.
+std::string description(const fs::path& file, const Checkpoint& checkpoint) {
+  nlohmann::ordered_json about = {{"file", file.string()},
+                                  {"bytes", fs::file_size(file)},
+                                  {"parameters", parameter_count(checkpoint.graph)},
+                                  {"int8", !checkpoint.ranges.empty()},
+                                  {"spec", to_json(checkpoint.spec)}};
+  return about.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 int export_model(int argc, char** argv) {
   ExportFlags flags = parse(argc, argv);
   const fs::path model = find_model(flags.models.empty() ? "" : flags.models[0]);
   const Checkpoint checkpoint = load_checkpoint(model);
+  if (flags.describe) {
+    std::fputs(description(model, checkpoint).c_str(), stdout);
+    return 0;
+  }
   const Faces faces = open_faces(flags, checkpoint.spec);
   const fs::path folder = flags.out.empty() ? model.parent_path() : fs::path(flags.out);
   if (!folder.empty()) make_directories(folder);

@@ -10,8 +10,10 @@
 
 #include "fer/core/error.h"
 #include "fer/core/log.h"
+#include "fer/core/parallel.h"
 #include "fer/core/profile.h"
 #include "fer/core/text.h"
+#include "fer/engine/light_engines.h"
 #include "fer/live/doctor.h"
 #include "fer/live/events.h"
 #include "fer/live/pipeline.h"
@@ -122,7 +124,7 @@ LiveFlags parse(int argc, char** argv) {
   options.add("--profile", "profile", &flags.profile,
               "say at the end what each stage cost, on standard error");
   options.add("--doctor", "", &flags.doctor,
-              "says what is there: cameras, displays, detectors, model, versions");
+              "says what is there: cameras, displays, detectors, model, engines, versions");
   options.add_config_options();
   options.parse(argc, argv);
 
@@ -175,11 +177,18 @@ int doctor(const LiveFlags& flags) {
   } catch (const Error&) {
     // examine() says so.
   }
-  for (const Finding& finding : examine(model, flags.recognizer.detector())) {
+  std::vector<Finding> findings = examine(model, flags.recognizer.detector());
+  std::vector<std::string> engines;
+  for (const Engine& engine : light_engines())
+    engines.push_back(engine.name + " (" + join(engine.precisions, ", ") + ")");
+  findings.push_back({"engines", join(engines, ", ") + format("; %d threads", hardware_threads())});
+  bool usable = true;
+  for (const Finding& finding : findings) {
     std::cout << format("%-4s%-10s %s\n", finding.good ? "ok" : "--", finding.what.c_str(),
                         finding.found.c_str());
+    usable &= finding.good || finding.what != "model";
   }
-  return 0;
+  return usable ? 0 : 1;  // without a model nothing goes; the rest has another way
 }
 
 // Draws every frame as a view would, for nobody.

@@ -2,6 +2,7 @@
 #if FER_HAVE_EXPORT
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "fer/core/text.h"
 #include "fer/model/checkpoint.h"
@@ -52,6 +53,22 @@ TEST_CASE("fer-export writes ONNX that is verified, with and without preprocessi
     CHECK(std::stod(onnx[4]) < 1e-4);
     CHECK_THAT(result.out, Catch::Contains("to ship: "));
   }
+}
+
+TEST_CASE("fer-export --describe prints what a checkpoint says of itself, and writes nothing") {
+  const TemporaryFolder scratch;
+  write_six(scratch / "m.safetensors");
+  const auto result = run_shell(kExport + " --describe m.safetensors", scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const auto about = nlohmann::json::parse(result.out);
+  CHECK(about["bytes"] == std::filesystem::file_size(scratch / "m.safetensors"));
+  CHECK(about["parameters"] == parameter_count(load_checkpoint(scratch / "m.safetensors").graph));
+  CHECK(about["int8"] == false);
+  CHECK(about["spec"]["heads"][0]["labels"].size() == 6);
+  CHECK(about["spec"]["heads"][0]["temperature"].get<double>() == Approx(1.3));
+  CHECK(std::distance(std::filesystem::directory_iterator(scratch.path()), {}) == 1);
+  CHECK(run_shell(kExport + " --describe m.safetensors --verify", scratch.path()).exit_code == 2);
 }
 
 TEST_CASE("fer-export verifies ONNX on as many faces with data as without") {

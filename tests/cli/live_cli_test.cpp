@@ -241,10 +241,17 @@ TEST_CASE("fer-live --doctor says what is there, with the model's hash") {
   write_model(scratch / "m.safetensors");
   const auto result = run_shell(kLive + " -m m.safetensors --doctor", scratch.path());
   CHECK(result.exit_code == 0);
-  for (const char* what : {"cameras", "display", "terminal", "detector", "OpenCV"}) {
+  for (const char* what :
+       {"cameras", "display", "terminal", "detector", "OpenCV", "engines", "fp32", " threads"}) {
     CHECK_THAT(result.out, Catch::Contains(what));
   }
   const auto hash = run_shell("sha256sum m.safetensors | cut -d' ' -f1", scratch.path());
   CHECK_THAT(result.out, Catch::Contains(trim(hash.out)));
+  write_text(scratch / "broken.safetensors", "no checkpoint");
+  for (const char* model : {"none.safetensors", "broken.safetensors"}) {
+    const auto without = run_shell(kLive + " -m " + model + " --doctor", scratch.path());
+    CHECK(without.exit_code == 1);
+    CHECK_THAT(without.out, Catch::Contains("--  model") && Catch::Contains(model));
+  }
 }
 #endif

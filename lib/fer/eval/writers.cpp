@@ -101,7 +101,10 @@ std::string confusion_table(const LabelList& labels,
 std::string to_text(const Evaluation& e) {
   const Metrics& m = e.all.metrics;
   const Metrics &low = e.all.intervals.low, &high = e.all.intervals.high;
-  std::string text = accuracy_line(e.all) + "\n\n";
+  std::string text = accuracy_line(e.all) + "\n";
+  if (!e.data.empty())
+    text += printable(e.model + ", head " + e.head + ", on " + e.split + " of " + e.data) + "\n";
+  text += "\n";
 
   std::vector<std::string> labels;
   for (const ClassMetrics& c : m.classes) labels.push_back(c.label);
