@@ -90,7 +90,7 @@ TEST_CASE("fer-eval leaves a folder with everything about a model, and prints it
   REQUIRE(std::sscanf(result.out.c_str(), "accuracy %lf [%lf, %lf] n=%d\n", &accuracy, &low, &high,
                       &n) == 4);
   CHECK(n == 30);
-  CHECK_THAT(result.out, Catch::Contains("\nrun/best, head six, on test of "));
+  CHECK_THAT(result.out, Catch::Contains("\nrun/best, head face, on test of "));
   CHECK(low <= accuracy);
   CHECK(accuracy <= high);
   const auto folder = scratch / "runs/eval/exp";
