@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "fer/core/error.h"
 #include "fer/core/log.h"
@@ -42,6 +43,8 @@ void add_data_options(Options& options, DataFlags& flags, DataUse use,
   options.add("--train-fraction", "data.train_fraction", &flags.train_fraction,
               "share that trains where the data has no splits of its own");
   options.add("--data-seed", "data.seed", &flags.seed, "seed of that split and of synthetic faces");
+  options.add("--group-by", "data.group_by", &flags.group_by,
+              "column of a manifest, e.g. source or subject: that split parts no clip or person");
   if (training) {
     options.add("--per-class", "data.per_class", &flags.per_class,
                 "training images of each class at most, chosen by --data-seed; 0: all");
@@ -124,6 +127,7 @@ DataFlags own_flags(const std::string& path, const DataFlags& common) {
   DataFlags flags;
   flags.train_fraction = common.train_fraction;
   flags.seed = common.seed;
+  flags.group_by = common.group_by;
   flags.per_class = common.per_class;
   flags.detect = common.detect;
   flags.on_error = common.on_error;
@@ -133,6 +137,32 @@ DataFlags own_flags(const std::string& path, const DataFlags& common) {
   char* arguments[] = {program.data(), data.data(), value.data()};
   options.parse(3, arguments);
   return flags;
+}
+
+// Faces of one clip or photo in several rows, which a draw image by image parts.
+void warn_of_parted_sources(const std::string& path, const OpenedDataset& data) {
+  if (data.drawn_splits.empty() || !data.drawn_splits[0].group_by.empty()) return;
+  const auto column = find_column(data.train->columns(), "source");
+  if (!column) return;
+  std::set<std::string> seen;
+  for (const auto& part : {data.train, data.val}) {
+    for (std::int64_t i = 0; i < part->size(); ++i) {
+      const std::string& source = part->value(i, *column);
+      if (source.empty() || seen.insert(source).second) continue;
+      log_warning(path + ": faces of one source (" + printable(source) +
+                  ") may stand in train and in val; --group-by " + data.train->columns()[*column] +
+                  " keeps every source in one part");
+      return;
+    }
+  }
+}
+
+OpenedDataset open_one(const DatasetOptions& options) {
+  OpenedDataset data = open_dataset(options);
+  warn_of_parted_sources(options.path, data);
+  if (!options.group_by.empty() && data.drawn_splits.empty())
+    log_info(options.path + ": no split is drawn here, so that --group-by changes nothing");
+  return data;
 }
 
 }  // namespace
@@ -175,6 +205,7 @@ DatasetOptions dataset_options(const DataFlags& flags, int image_size,
   options.votes = flags.votes;
   options.train_fraction = flags.train_fraction;
   options.seed = flags.seed;
+  options.group_by = flags.group_by;
   options.per_class = flags.per_class;
   options.image_size = image_size;
   if (flags.on_error != "stop" && flags.on_error != "skip") {
@@ -197,7 +228,7 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
   DataFlags first_flags = flags;
   first_flags.more.clear();
   const DatasetOptions first = dataset_options(first_flags, image_size, crop_margin);
-  std::vector<OpenedDataset> parts = {open_dataset(first)};
+  std::vector<OpenedDataset> parts = {open_one(first)};
   if (flags.more.empty()) return std::move(parts[0]);
   std::vector<double> weights = {flags.weight};
   for (const std::string& path : flags.more) {
@@ -217,7 +248,7 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
         head.labels = join(head.list, ",");
       }
     }
-    parts.push_back(open_dataset(options));
+    parts.push_back(open_one(options));
   }
   return join_datasets(parts, weights, flags.seed);
 }
@@ -234,7 +265,7 @@ OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, Data
   if (own_labels) options.heads[0].list = labels_of(spec, head);
   options.heads.insert(options.heads.end(), further.begin(), further.end());
   try {
-    return open_dataset(options);
+    return open_one(options);
   } catch (const Error& error) {
     if (!own_labels || !std::string(error.what()).starts_with("labels '")) throw;
     fail_input(flags.data + ": " + error.what() +
@@ -243,7 +274,10 @@ OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, Data
 }
 
 nlohmann::json split_facts(const DrawnSplit& drawn) {
-  return {{"train_fraction", drawn.train_fraction}, {"seed", drawn.seed}, {"images", drawn.images}};
+  nlohmann::json facts = {
+      {"train_fraction", drawn.train_fraction}, {"seed", drawn.seed}, {"images", drawn.images}};
+  if (!drawn.group_by.empty()) facts["group_by"] = drawn.group_by;  // as older files have none
+  return facts;
 }
 
 void describe(const OpenedDataset& data) {

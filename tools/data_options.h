@@ -22,6 +22,7 @@ struct DataFlags {
   std::string votes;
   double train_fraction = 0.8;
   std::uint64_t seed = 0;
+  std::string group_by;  // column of a manifest whose groups a split that is drawn keeps whole
   std::string on_error = "stop";
 };
 
@@ -41,8 +42,8 @@ RequestedHeads requested_heads(const DataFlags& flags);
 // faces that are detected.
 DatasetOptions dataset_options(const DataFlags& flags, int image_size, float crop_margin = 0);
 // All data sets as one. The further ones answer the heads of the first, each with what its YAML
-// says; split, seed, per_class, detect and on_error are the first's where it says nothing. They may
-// lack classes.
+// says; split, seed, group_by, per_class, detect and on_error are the first's where it says
+// nothing. They may lack classes.
 OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margin = 0);
 
 // What the head of a model can be measured on. Where labels and targets are empty they become the

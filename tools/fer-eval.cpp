@@ -1,5 +1,6 @@
 // fer-eval: how good are checkpoints on a split of a data set, and can the figures be trusted?
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -84,10 +85,15 @@ void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
   nlohmann::json here = split_facts(drawn);
   if (!splits->front().contains("images")) here.erase("images");  // an older file's
   if (std::ranges::count(*splits, here) > 0) return;
+  const auto entry = [](const nlohmann::json& split, const char* key) {
+    const auto found = split.find(key);
+    return found == split.end() ? nlohmann::json() : *found;
+  };
   const auto drawn_alike = [&](const nlohmann::json& split) {
-    return split.is_object() && split.contains("images") && split.contains("seed") &&
-           split.contains("train_fraction") && split["seed"] == here["seed"] &&
-           split["train_fraction"] == here["train_fraction"];
+    if (!split.is_object() || !split.contains("images")) return false;
+    constexpr std::array kKeys = {"seed", "train_fraction", "group_by"};
+    return std::ranges::all_of(
+        kKeys, [&](const char* key) { return entry(split, key) == entry(here, key); });
   };
   if (std::ranges::any_of(*splits, drawn_alike)) {
     log_warning(model.path +
@@ -97,7 +103,7 @@ void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
   }
   log_warning(model.path + ": was trained with the split " + splits->dump() + ", this is " +
               here.dump() + ": of the same data, val holds images that it learned from" +
-              " (--train-fraction, --data-seed)");
+              " (--train-fraction, --data-seed, --group-by)");
 }
 
 // Photos that are taken whole, by a net that learned from faces which were cut out of photos.

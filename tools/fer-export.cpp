@@ -61,8 +61,9 @@ void check_given(const Options& options, const ExportFlags& flags) {
   for (const char* flag : {"--opset", "--normalize", "--softmax"})
     only(flag, has("onnx"), "--format onnx");
   only("--calibration-faces", has("int8"), "--format int8");
-  for (const char* flag : {"--split", "--labels", "--classes", "--targets", "--votes",
-                           "--train-fraction", "--data-seed", "--detect", "--on-error"}) {
+  for (const char* flag :
+       {"--split", "--labels", "--classes", "--targets", "--votes", "--train-fraction",
+        "--data-seed", "--group-by", "--detect", "--on-error"}) {
     only(flag, !flags.data.data.empty(), "--data");
   }
   if (flags.describe) {

@@ -63,6 +63,7 @@ std::string evaluation_command(const RunFolder& folder, const DataFlags& data, b
     command += format(" --train-fraction %g", data.train_fraction);
   if (drawn && data.seed != 0)
     command += format(" --data-seed %llu", static_cast<unsigned long long>(data.seed));
+  if (drawn && !data.group_by.empty()) command += " --group-by " + data.group_by;
   return command;
 }
 

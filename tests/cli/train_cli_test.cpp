@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "fer/core/png.h"
 #include "fer/core/text.h"
 #include "fer/model/checkpoint.h"
 #include "support/program.h"
@@ -413,5 +416,74 @@ TEST_CASE("a full disk or a read-only folder is exit code 1, and what was there 
   CHECK_THAT(lines_of(read_only.err).back(),
              Catch::Contains("disk/other") && Catch::Contains("Read-only file system"));
   CHECK_FALSE(temporary_left);
+}
+
+TEST_CASE("clips that --group-by keeps whole in training are whole in evaluation, too") {
+  if (!png_available()) return skip("built without libpng");
+  const TemporaryFolder scratch;
+  std::filesystem::create_directories(scratch / "faces");
+  constexpr int kFrames = 6;
+  const auto write_manifest = [&](int first_of_clip) {
+    std::string manifest = "path,label,source\n";
+    for (int i = 0; i < 12 * kFrames; ++i) {
+      manifest += format("faces/%d.png,%s,clip%d.mp4\n", i, i % 2 == 0 ? "happy" : "sad",
+                         (i + first_of_clip) / kFrames);
+    }
+    write_text(scratch / "faces.csv", manifest);
+  };
+  for (int i = 0; i < 12 * kFrames; ++i) {
+    write_png(scratch / format("faces/%d.png", i),
+              Image(48, 48, 1, static_cast<std::uint8_t>(i % 2 == 0 ? 200 - i : 40 + i)));
+  }
+  write_manifest(0);
+  const std::string small = kTrain +
+                            " --arch compact --stages 8 16 --blocks 1 --input-size 24 --labels "
+                            "auto --batch-size 16 --epochs 1 --data faces.csv ";
+  const auto plain = run_shell(small + "--name plain", scratch.path());
+  INFO(plain.err);
+  REQUIRE(plain.exit_code == 0);
+  CHECK_THAT(plain.err, Catch::Contains("faces.csv: faces of one source (clip") &&
+                            Catch::Contains("--group-by source keeps every source in one part"));
+  const auto whole = run_shell(small + "--name whole --group-by source", scratch.path());
+  INFO(whole.err);
+  REQUIRE(whole.exit_code == 0);
+  CHECK_THAT(whole.err, !Catch::Contains("faces of one source"));
+  CHECK_THAT(whole.err, Catch::Contains("--split val --group-by source"));
+  CHECK_THAT(slurp(scratch / "runs/train/whole/args.yaml"), Catch::Contains("group_by: source"));
+  const auto refused = run_shell(small + "--group-by clip", scratch.path());
+  CHECK(refused.exit_code == 2);
+  CHECK_THAT(lines_of(refused.err).back(),
+             Catch::Contains("faces.csv: group_by 'clip': no such column"));
+
+  const auto evaluate = [&](const std::string& model, const std::string& flags) {
+    const auto result = run_shell(kEval + " --model runs/train/" + model +
+                                      "/weights/best.safetensors --data faces.csv --split val "
+                                      "--resamples 100 --project eval --exist-ok " +
+                                      flags,
+                                  scratch.path());
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    return result.err;
+  };
+  CHECK_THAT(evaluate("plain", ""), !Catch::Contains("was trained"));
+  CHECK_THAT(evaluate("plain", "--group-by source"),
+             Catch::Contains("was trained with the split") && Catch::Contains("--group-by"));
+  CHECK_THAT(evaluate("whole", ""),
+             Catch::Contains("was trained with the split") && Catch::Contains("--group-by"));
+  CHECK_THAT(evaluate("whole", "--group-by source --name val"), !Catch::Contains("was trained"));
+  std::map<int, int> frames;  // of the clips that validate
+  auto rows = lines_of(slurp(scratch / "eval/val/predictions.csv"));
+  for (std::size_t r = 1; r < rows.size(); ++r) {
+    int image = -1;
+    REQUIRE(std::sscanf(rows[r].c_str(), "faces/%d.png", &image) == 1);
+    ++frames[image / kFrames];
+  }
+  CHECK(!frames.empty());
+  for (const auto& [clip, count] : frames) CHECK(count == kFrames);
+
+  write_manifest(3);  // other clips of the same images
+  CHECK_THAT(evaluate("whole", "--group-by source"), Catch::Contains("was trained on other data"));
+  // One that was trained before there were groups.
+  CHECK_THAT(evaluate("plain", ""), !Catch::Contains("was trained"));
 }
 #endif

@@ -133,6 +133,9 @@ struct DatasetOptions {
   // half of the rest becomes the test split). 1: no validation.
   double train_fraction = 0.8;
   std::uint64_t seed = 0;  // of that split, and of synthetic faces
+  // Column of a manifest ("source", "subject"): where validation is cut off, rows of one value stay
+  // together; a row without a value stands alone. Empty: image by image.
+  std::string group_by;
   std::int64_t per_class =
       0;                     // at most so many training samples of each class, by the seed; 0: all
   bool skip_broken = false;  // --on-error skip: unreadable image files are reported and left out
@@ -149,7 +152,9 @@ struct DroppedCount {
 struct DrawnSplit {
   double train_fraction = 0;
   std::uint64_t seed = 0;
-  std::string images;  // a fingerprint of the classes in their order: of how many images it is
+  // A fingerprint of the classes in their order: of how many images it is; and of their groups.
+  std::string images;
+  std::string group_by;  // the manifest's column; empty: image by image
   bool operator==(const DrawnSplit&) const = default;
 };
 
@@ -182,5 +187,14 @@ void check_every_class_trains(const OpenedDataset& data);
 // depends on the seed, its name and its own samples alone, not on the other classes.
 std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> stratified_split(
     const std::vector<std::string>& classes, double fraction, std::uint64_t seed);
+
+// The same for samples that stay together where their numbers in `groups` (one a sample, from 0 on)
+// are equal; fraction: between 0 and 1. The share of each class comes near it as far as whole
+// groups allow. Each has samples in the first part, and in the second, too, where groups can be
+// spared for it: a class of one group has none there. The second part is empty where each group
+// holds a class that no other has.
+std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> grouped_split(
+    const std::vector<std::string>& classes, const std::vector<std::int64_t>& groups,
+    double fraction, std::uint64_t seed);
 
 }  // namespace fer

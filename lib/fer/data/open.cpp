@@ -178,6 +178,36 @@ std::string dropped_reason(const HeadRequest& request, const std::string& name) 
   return "";
 }
 
+// Which column options.group_by names.
+std::size_t group_column(const FaceTable& table, const DatasetOptions& options) {
+  const std::string place = options.path + ": group_by '" + options.group_by + "'";
+  if (!is_utf8(options.group_by)) fail_input(place + " is no UTF-8");
+  if (table.columns.empty()) {
+    fail_input(place + " needs a manifest with this column beside path and label");
+  }
+  const auto column = find_column(table.columns, options.group_by);
+  if (!column) {
+    fail_input(place + ": no such column (there are " + join(table.columns, ", ") + ")" +
+               did_you_mean(options.group_by, table.columns));
+  }
+  return *column;
+}
+
+// The group of each of `rows`, numbered as they come.
+std::vector<std::int64_t> group_rows(const std::vector<std::string>& values,
+                                     const std::vector<std::size_t>& rows) {
+  std::map<std::string, std::int64_t> known;
+  std::vector<std::int64_t> groups;
+  std::int64_t next = 0;
+  for (const std::size_t row : rows) {
+    std::int64_t group = next;
+    if (!values[row].empty()) group = known.try_emplace(values[row], next).first->second;
+    if (group == next) ++next;
+    groups.push_back(group);
+  }
+  return groups;
+}
+
 // Cuts validation off data that has none of its own; nothing where that is not to be. By the
 // classes of the data itself, so that the same images validate whatever labels are made of them.
 std::optional<DrawnSplit> draw_split(FaceTable& table, const DatasetOptions& options) {
@@ -192,18 +222,38 @@ std::optional<DrawnSplit> draw_split(FaceTable& table, const DatasetOptions& opt
     rows.push_back(row);
     classes.push_back(names[static_cast<std::size_t>(table.labels[row])]);
   }
-  const auto parts = stratified_split(classes, options.train_fraction, options.seed);
-  for (const std::int64_t i : parts.second)
-    table.splits[rows[static_cast<std::size_t>(i)]] = Split::kVal;
   if (rows.empty()) return {};
   Fingerprint images;
   for (const std::string& name : classes) images.add(name + "\n");
-  return DrawnSplit{options.train_fraction, options.seed, images.hex()};
+  DrawnSplit drawn{options.train_fraction, options.seed, "", ""};
+  std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> parts;
+  if (options.group_by.empty()) {
+    parts = stratified_split(classes, options.train_fraction, options.seed);
+  } else {
+    const std::size_t column = group_column(table, options);
+    drawn.group_by = table.columns[column];
+    const std::vector<std::int64_t> groups = group_rows(table.values[column], rows);
+    for (const std::int64_t group : groups) images.add(std::to_string(group) + "\n");
+    const std::string place = options.path + ": group_by '" + drawn.group_by + "'";
+    if (std::ranges::max(groups) == 0) {
+      fail_input(place + ": all images are one group; training and validation need one each");
+    }
+    parts = grouped_split(classes, groups, options.train_fraction, options.seed);
+    if (parts.second.empty()) {
+      fail_input(place + ": each group holds a class that no other has, so that none can validate");
+    }
+  }
+  for (const std::int64_t i : parts.second)
+    table.splits[rows[static_cast<std::size_t>(i)]] = Split::kVal;
+  drawn.images = images.hex();
+  return drawn;
 }
 
-// Both parts of a split that was drawn need each label.
+// Both parts of a split that was drawn need each label. Where groups stay whole a label of one
+// group cannot but train, and some other must validate.
 void check_no_lonely_label(const TableDataset& all, const std::vector<std::int64_t>& train,
-                           const std::vector<std::int64_t>& val, const std::string& path) {
+                           const std::vector<std::int64_t>& val, const std::string& path,
+                           const std::string& group_by) {
   const LabelList& labels = all.heads()[0].labels;
   const auto count = [&](const std::vector<std::int64_t>& part) {
     std::vector<std::int64_t> counts(labels.size(), 0);
@@ -214,6 +264,11 @@ void check_no_lonely_label(const TableDataset& all, const std::vector<std::int64
     return counts;
   };
   const auto trains = count(train), validates = count(val);
+  if (!group_by.empty()) {
+    if (std::ranges::count(validates, 0) < std::ssize(validates)) return;
+    fail_input(path + ": group_by '" + group_by +
+               "': no label has a group that could validate while another one trains it");
+  }
   for (std::size_t c = 0; c < labels.size(); ++c) {
     if ((trains[c] == 0) == (validates[c] == 0)) continue;
     fail_input(path + ": label '" + labels[c] + "' has " +
@@ -293,7 +348,8 @@ OpenedDataset assemble(FaceTable source, const DatasetOptions& options,
   auto& [train, val, test] = parts;
   if (drawn) {
     opened.drawn_splits = {*drawn};
-    if (!options.heads[0].partial) check_no_lonely_label(*all, train, val, options.path);
+    if (!options.heads[0].partial)
+      check_no_lonely_label(*all, train, val, options.path, drawn->group_by);
   }
   if (options.per_class > 0) train = first_of_each_class(*all, train, options);
   opened.train = subset(all, train);
