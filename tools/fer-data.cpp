@@ -107,8 +107,9 @@ int audit_data(int argc, char** argv) {
   const OpenedDataset data = open_dataset(wanted);
   for (const DrawnSplit& drawn : data.drawn_splits) {
     log_info(fer::format(
-        "the data has no split of its own: drawn by --train-fraction %g, --data-seed %llu",
-        drawn.train_fraction, static_cast<unsigned long long>(drawn.seed)));
+                 "the data has no split of its own: drawn by --train-fraction %g, --data-seed %llu",
+                 drawn.train_fraction, static_cast<unsigned long long>(drawn.seed)) +
+             (drawn.group_by.empty() ? "" : ", --group-by " + drawn.group_by));
   }
   const Audit found = audit(data, audit_options);
   std::fputs((json ? audit_json(found, data) : audit_text(found, data)).c_str(), stdout);

@@ -1,5 +1,6 @@
 // fer-train: a net from a data set.
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "data_options.h"
@@ -48,22 +49,37 @@ void print_classes(const ModelSpec& spec) {
     if (!scores.contains("class_f1")) continue;  // a run that an older program began
     std::string line =
         format("%s: accuracy %.4f; F1", head.name.c_str(), scores.at("accuracy").get<double>());
-    for (const std::string& label : head.labels)
-      line += format(" %s %.2f", label.c_str(), scores.at("class_f1").at(label).get<double>());
+    for (const std::string& label : head.labels) {
+      const auto f1 = scores.at("class_f1").find(label);  // none: no validation image
+      line += ' ' + label +
+              (f1 == scores.at("class_f1").end() ? " -" : format(" %.2f", f1->get<double>()));
+    }
     std::puts(line.c_str());
   }
 }
 
-// drawn: validation was cut off by a seed, which must be the same there.
+// As it may stand in a shell's command.
+std::string shell_word(const std::string& text) {
+  const bool plain = std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-./,=+:@%").find(c) != std::string_view::npos;
+  });
+  return plain && !text.empty() ? text : "'" + replace_all(text, "'", "'\\''") + "'";
+}
+
+// The data as fer-eval needs it told, a YAML's keys as flags. drawn: validation was cut off by a
+// seed, which must be the same there.
 std::string evaluation_command(const RunFolder& folder, const DataFlags& data, bool drawn) {
-  std::string command =
-      "fer-eval --model " + folder.best().string() + " --data " + data.data + " --split val";
+  std::string command = "fer-eval --model " + shell_word(folder.best().string()) + " --data " +
+                        shell_word(data.data) + " --split val";
+  if (!data.classes.empty()) command += " --classes " + shell_word(data.classes);
+  if (!data.votes.empty()) command += " --votes " + shell_word(data.votes);
+  if (data.on_error == "skip") command += " --on-error skip";
   if (data.detect) command += " --detect";
   if (const DataFlags usual; drawn && data.train_fraction != usual.train_fraction)
     command += format(" --train-fraction %g", data.train_fraction);
   if (drawn && data.seed != 0)
     command += format(" --data-seed %llu", static_cast<unsigned long long>(data.seed));
-  if (drawn && !data.group_by.empty()) command += " --group-by " + data.group_by;
+  if (drawn && !data.group_by.empty()) command += " --group-by " + shell_word(data.group_by);
   return command;
 }
 
@@ -172,6 +188,7 @@ int train(int argc, char** argv) {
               static_cast<long long>(outcome.best_epoch), flags.train.monitor.c_str(),
               outcome.best_score, folder->best().c_str());
   print_classes(load_checkpoint(folder->best()).spec);
+  std::fflush(stdout);
   log_info("what it gets wrong, and how sure that is: " +
            evaluation_command(*folder, data_flags, !data.drawn_splits.empty()));
   return 0;

@@ -418,6 +418,36 @@ TEST_CASE("a full disk or a read-only folder is exit code 1, and what was there 
   CHECK_FALSE(temporary_left);
 }
 
+TEST_CASE("the evaluation that a training names goes through a shell, with what a YAML said") {
+  if (!png_available()) return skip("built without libpng");
+  const TemporaryFolder scratch;
+  for (int i = 0; i < 40; ++i) {
+    const std::string folder = i % 2 == 0 ? "it's mine/3" : "it's mine/4";
+    std::filesystem::create_directories(scratch / folder);
+    write_png(scratch / (folder + format("/%d.png", i)),
+              Image(48, 48, 1, static_cast<std::uint8_t>(i % 2 == 0 ? 200 - i : 40 + i)));
+  }
+  write_text(scratch / "faces.yaml",
+             "path: \"it's mine\"\nclasses: happy=3,sad=4\nlabels: happy,sad\nseed: 5\n");
+  const auto trained = run_shell(kTrain +
+                                     " --arch compact --stages 8 16 --blocks 1 --input-size 24 "
+                                     "--batch-size 16 --epochs 1 --data faces.yaml",
+                                 scratch.path());
+  INFO(trained.err);
+  REQUIRE(trained.exit_code == 0);
+  const auto command = trained.err.find("fer-eval --model ");
+  REQUIRE(command != std::string::npos);
+  const auto judged =
+      run_shell(std::string(FER_BIN_DIR) + "/" +
+                    trim(trained.err.substr(command, trained.err.find('\n', command) - command)) +
+                    " --no-save --resamples 10",
+                scratch.path());
+  INFO(judged.err);
+  CHECK(judged.exit_code == 0);
+  CHECK_THAT(judged.out, Catch::Contains("n=8\n"));
+  CHECK_THAT(judged.err, !Catch::Contains("was trained with the split"));
+}
+
 TEST_CASE("clips that --group-by keeps whole in training are whole in evaluation, too") {
   if (!png_available()) return skip("built without libpng");
   const TemporaryFolder scratch;

@@ -239,6 +239,9 @@ TEST_CASE("the loss is the heads' weighted sum, each with its own classes and kn
   CHECK(result->val_heads[1].loss == Approx(high).epsilon(1e-5));
   CHECK(result->val_heads[0].accuracy == 0.75);
   CHECK(result->val_heads[1].accuracy == 1);
+  REQUIRE(result->val_heads[1].class_f1.size() == 2);
+  CHECK(result->val_heads[1].class_f1[0] == 1);
+  CHECK(std::isnan(result->val_heads[1].class_f1[1]));  // nothing to be right about
   CHECK(result->val.accuracy == Approx(0.875));
 }
 

@@ -11,6 +11,7 @@
 #include "fer/core/error.h"
 #include "fer/core/text.h"
 #include "fer/data/image_files.h"
+#include "fer/vision/frame_source.h"
 
 namespace fer {
 
@@ -99,9 +100,7 @@ InputList::Source InputList::open(const std::string& argument) const {
     };
     return {next, place};
   }
-  if (argument.find_first_of("*?[{") == std::string::npos ||
-      argument.find("://") != std::string::npos)
-    return {};
+  if (argument.find_first_of("*?[{") == std::string::npos || is_address(argument)) return {};
   auto found = matches(argument);
   if (found.empty()) return {};
   return {each(std::move(found)), {}};
@@ -115,7 +114,7 @@ std::optional<Input> InputList::next() {
       continue;
     }
     std::error_code none;
-    if (open_.size() > 1 && path->find("://") != std::string::npos && !fs::exists(*path, none))
+    if (open_.size() > 1 && is_address(*path) && !fs::exists(*path, none))
       return Input{*path, "an address is taken as an argument alone, not from a list"};
     try {
       Source source = open(*path);

@@ -194,8 +194,9 @@ RunOutcome run_training(Trainer& trainer, const RunFolder& folder, const std::st
       const HeadSpec& head = checkpoint.spec.heads[h];
       auto& validation = provenance["validation"][head.name];
       validation = {{"loss", s.loss}, {"accuracy", s.accuracy}, {"macro_f1", s.macro_f1}};
-      for (std::size_t c = 0; c < head.labels.size(); ++c)
-        validation["class_f1"][head.labels[c]] = s.class_f1[c];
+      for (std::size_t c = 0; c < head.labels.size(); ++c) {
+        if (std::isfinite(s.class_f1[c])) validation["class_f1"][head.labels[c]] = s.class_f1[c];
+      }
     }
     if (trainer.last_was_best()) save_checkpoint(folder.best(), checkpoint);
     save_checkpoint(folder.last(), checkpoint);

@@ -1,6 +1,7 @@
 #include "fer/train/tally.h"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "fer/eval/metrics.h"
@@ -27,7 +28,9 @@ Scores Tally::head_scores(std::size_t head) const {
   const auto n = std::max<std::int64_t>(1, head_counts[head]);
   Scores scores = {
       head_loss_sums[head] / static_cast<double>(n), metrics.accuracy, metrics.macro_f1, {}};
-  for (const ClassMetrics& c : metrics.classes) scores.class_f1.push_back(c.f1);
+  for (const ClassMetrics& c : metrics.classes) {
+    scores.class_f1.push_back(c.support > 0 ? c.f1 : std::numeric_limits<double>::quiet_NaN());
+  }
   return scores;
 }
 

@@ -99,13 +99,14 @@ std::shared_ptr<const Dataset> with_teachers(
     fail_input("none of the teachers has a head of the data's: " + join(names, ", "));
   }
 
+  std::vector<Uncalibrated> asking;
+  for (const auto& teacher : teachers) asking.emplace_back(*teacher);
   for (std::int64_t begin = 0; begin < data->size(); begin += kBatch) {
     const std::int64_t end = std::min(begin + kBatch, data->size());
     std::vector<Image> images;
     for (std::int64_t i = begin; i < end; ++i) images.push_back(data->image(i));
     for (std::size_t t = 0; t < teachers.size(); ++t) {
-      Uncalibrated teacher(*teachers[t]);
-      const auto answers = classify(teacher, images, Views::kFlip, kBatch);
+      const auto answers = classify(asking[t], images, Views::kFlip, kBatch);
       for (std::size_t h = 0; h < heads; ++h) {
         if (!asked[h][t]) continue;
         for (std::int64_t i = begin; i < end; ++i) {

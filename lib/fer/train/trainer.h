@@ -22,7 +22,8 @@ struct Scores {
       0;  // the training objective; on validation without smoothing, mixing and class weights
   double accuracy = 0;
   double macro_f1 = 0;
-  std::vector<double> class_f1;  // of one head alone, in the order of its labels
+  // Of one head alone, in the order of its labels; NaN of a label without a sample.
+  std::vector<double> class_f1;
 };
 
 struct EpochResult {
