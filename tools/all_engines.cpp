@@ -13,7 +13,7 @@ namespace fer::tools {
 
 std::vector<Engine> all_engines(const std::string& device) {
   std::vector<Engine> engines;
-  const bool gpu = device.starts_with("cuda");
+  [[maybe_unused]] const bool gpu = device.starts_with("cuda");
 #if FER_HAVE_LIGHT_ENGINES
   if (!gpu) engines = light_engines();
 #endif
