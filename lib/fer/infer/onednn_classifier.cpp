@@ -1,6 +1,8 @@
 #include "fer/infer/onednn_classifier.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "fer/core/error.h"
@@ -94,17 +96,26 @@ Ranges calibrate(const Checkpoint& checkpoint, const HostTensor& batch) {
   OnednnProgram program(std::move(fused), Precision::kF32, hardware_threads());
   const std::int64_t samples = batch.shape[0];
   const std::size_t pixels = batch.floats().size() / samples;
-  Ranges ranges;
+  struct Extremes {
+    std::vector<float> low, high;  // of each sample
+  };
+  std::map<std::string, Extremes> extremes;
   const auto add = [&](const std::string& name, std::span<const float> values) {
     const auto [low, high] = std::ranges::minmax(values);
-    ranges[name].low += low / static_cast<float>(samples);
-    ranges[name].high += high / static_cast<float>(samples);
+    extremes[name].low.push_back(low);
+    extremes[name].high.push_back(high);
   };
   for (std::int64_t i = 0; i < samples; ++i) {
     const auto sample = batch.floats().subspan(i * pixels, pixels);
     program.run(1, sample.data());
     add(checkpoint.graph.nodes()[0].name, sample);
     for (const std::string& name : names) add(name, program.logits(1, name));
+  }
+  Ranges ranges;
+  for (auto& [name, of] : extremes) {
+    std::ranges::sort(of.low);
+    std::ranges::sort(of.high, std::greater());
+    ranges[name] = {of.low[samples / 20], of.high[samples / 20]};
   }
   return ranges;
 }

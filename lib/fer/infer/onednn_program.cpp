@@ -204,11 +204,10 @@ class PlanBuilder {
   // A layer with weights in int8, where oneDNN has a fast kernel for it; else nothing.
   // describe: input type, weights' type, result type -> the operation's descriptor.
   template <class PrimitiveDesc, class Describe>
-  std::optional<Tensor> emit_int8(bool float_result, const Describe& describe) {
+  std::optional<Tensor> emit_int8(const Describe& describe) {
     if (!int8_ || constants().int8 == false) return std::nullopt;
     const Quantization in = quantization_of(layer().inputs[0]);
-    const Quantization out =
-        float_result ? Quantization{Type::f32, 1.0f} : quantization(ranges_.at(layer().name));
+    const Quantization out = quantization(ranges_.at(layer().name));
     if (constants().weight_scales.empty()) constants().weight_scales = channel_scales(constants());
     // What scales does so before the activation or, as a factor of the activation, after it.
     const bool active = layer().activation != Activation::kNone;
@@ -261,7 +260,7 @@ class PlanBuilder {
                              {o.stride, o.stride}, {o.padding.top, o.padding.left},
                              {o.padding.bottom, o.padding.right});
     };
-    if (auto y = emit_int8<Primitive::primitive_desc>(false, describe)) return *y;
+    if (auto y = emit_int8<Primitive::primitive_desc>(describe)) return *y;
     return add_weighted(
         Primitive::primitive_desc(describe(type_, type_, type_), fused_attributes(), engine_));
   }
@@ -277,7 +276,9 @@ class PlanBuilder {
                              constants().weight.desc(weight_type), constants().bias.plain(),
                              {result_dims(), result_type, Tag::any});
     };
-    if (auto y = emit_int8<Primitive::primitive_desc>(last, describe)) return *y;
+    if (!last) {  // logits are float, whose layer costs next to nothing
+      if (auto y = emit_int8<Primitive::primitive_desc>(describe)) return *y;
+    }
     return add_weighted(Primitive::primitive_desc(describe(type_, type_, last ? Type::f32 : type_),
                                                   fused_attributes(), engine_));
   }

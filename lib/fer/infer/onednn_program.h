@@ -23,7 +23,8 @@ class OnednnProgram {
  public:
   // int8: convolutions and dense layers for which oneDNN has a kernel take weights of 8 bits, a
   // scale a channel, and results of 8 bits by `ranges`, which must name every layer (kInput); the
-  // rest is done as in bf16 where the CPU has it, else in fp32. kRuntime when oneDNN cannot.
+  // rest, the dense layers that answer with logits among it, is done as in bf16 where the CPU has
+  // it, else in fp32. kRuntime when oneDNN cannot.
   OnednnProgram(FusedGraph graph, Precision precision, int threads, Ranges ranges = {});
   ~OnednnProgram();
 
