@@ -261,7 +261,7 @@ int live(int argc, char** argv) {
   if (!flags.events.empty()) {
     add(std::make_unique<EventWriter>(flags.events, known, controls));
   }
-  if (!flags.record.empty()) add(std::make_unique<Recorder>(flags.record, 25, controls));
+  if (!flags.record.empty()) add(std::make_unique<Recorder>(flags.record, controls));
   if (flags.views.contains("web")) {
     web = add(std::make_unique<WebServer>(recognizer, controls, flags.web));
     const std::string& file = flags.web.token_file;  // a secret that lasts stays out of the log

@@ -107,14 +107,18 @@ TEST_CASE("a recording is whole, also where another sink fails") {
   const TemporaryFolder folder, output;
   write_frames(folder, 3);
   Controls controls;
-  Recorder recorder(output / "out.mp4", 25, controls);
+  Recorder recorder(output / "out.mp4", controls);
   CHECK(controls.recording);
   FullDisk full;
-  CHECK(run(options_for(folder.path()), controls, {&recorder, &full}) == "the disk is full");
+  auto options = options_for(folder.path());
+  options.capture.source.fps = 10;
+  CHECK(run(options, controls, {&recorder, &full}) == "the disk is full");
   CHECK_FALSE(controls.recording);
   FrameSourceOptions recording;
   recording.source = (output / "out.mp4").string();
-  const auto frame = open_frame_source(recording)->next();
+  const auto source = open_frame_source(recording);
+  CHECK(source->fps() == 10);
+  const auto frame = source->next();
   REQUIRE(frame);
   CHECK(frame->image.width == 160);
 }
@@ -122,7 +126,7 @@ TEST_CASE("a recording is whole, also where another sink fails") {
 TEST_CASE("in a recording each picture lasts until the next one came") {
   const TemporaryFolder output;
   Controls controls;
-  Recorder recorder(output / "out.mp4", 25, controls);
+  Recorder recorder(output / "out.mp4", controls);
   const std::vector<std::pair<double, int>> pictures = {{0, 40}, {1, 120}, {1.4, 220}};
   for (const auto& [time, tone] : pictures) {
     auto frame = std::make_shared<LiveFrame>();
@@ -212,7 +216,7 @@ TEST_CASE("a recording leaves out what is too fast for it, and shows a long abse
   for (const auto& [step, pictures, expected] : {std::tuple(0.01, 100, 26), {60.0, 2, 126}}) {
     const auto path = output / format("%d.mp4", expected);
     Controls controls;
-    Recorder recorder(path, 25, controls);
+    Recorder recorder(path, controls);
     for (int i = 0; i < pictures; ++i) {
       auto frame = std::make_shared<LiveFrame>();
       frame->overlay = Image(64, 48, 3, 90);
@@ -226,6 +230,37 @@ TEST_CASE("a recording leaves out what is too fast for it, and shows a long abse
     int frames = 0;
     while (source->next()) ++frames;
     CHECK(frames == expected);
+  }
+}
+
+TEST_CASE("a recording has its source's rate: each picture once") {
+  const TemporaryFolder output;
+  // Cinema's rate, a camera's, and more than is worth its disk.
+  for (const auto& [rate, expected] :
+       {std::pair(30000.0 / 1001, 30.0), {12.0, 12.0}, {120.0, 60.0}}) {
+    const auto path = output / format("%.0f.mp4", rate);
+    Controls controls;
+    Recorder recorder(path, controls);
+    for (int i = 0; i < 40; ++i) {
+      auto frame = std::make_shared<LiveFrame>();
+      frame->overlay = Image(64, 48, 3, static_cast<std::uint8_t>(20 + 5 * i));
+      frame->source_fps = rate;
+      frame->time = i / rate;
+      recorder.put(frame);
+    }
+    recorder.finish();
+    FrameSourceOptions recording;
+    recording.source = path.string();
+    const auto source = open_frame_source(recording);
+    CHECK(source->fps() == Approx(expected).epsilon(0.002));
+    int frames = 0, before = 0;
+    while (const auto frame = source->next()) {
+      const int tone = frame->image.at(32, 24);
+      CHECK(tone > before);
+      before = tone;
+      ++frames;
+    }
+    CHECK(frames == (rate > 60 ? 21 : 40));
   }
 }
 

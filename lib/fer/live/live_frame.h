@@ -24,6 +24,7 @@ struct LiveFrame {
   double answer_ms = 0;      // classifying, waiting for others included
   double latency_ms = 0;     // from the capture until the overlay is there
   double fps = 0;            // frames a second that come this far
+  double source_fps = 0;     // that the source says of itself; 0: unknown
   std::int64_t dropped = 0;  // so far
 };
 using LiveFramePtr = std::shared_ptr<const LiveFrame>;

@@ -113,6 +113,7 @@ void Pipeline::process(CapturedFrame captured) {
   if (frame->blurred) {
     for (const Box& box : memory_.boxes()) blur_face(frame->image, box);
   }
+  frame->source_fps = capture_.fps();
   frame->dropped = capture_.dropped();
   {
     const std::lock_guard lock(mutex_);

@@ -1,5 +1,6 @@
 #include "fer/live/recorder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
@@ -16,6 +17,7 @@ namespace fer {
 struct Recorder::Writer {
   cv::VideoWriter video;
   cv::Size size;
+  double fps;
   double begin = 0;          // time of the first frame
   std::int64_t reached = 0;  // frames since then, had none been left out
   std::int64_t written = 0;  // frames in the file
@@ -28,8 +30,8 @@ struct Recorder::Writer {
   }
 };
 
-Recorder::Recorder(std::filesystem::path path, double fps, Controls& controls)
-    : path_(std::move(path)), fps_(fps), controls_(controls) {
+Recorder::Recorder(std::filesystem::path path, Controls& controls)
+    : path_(std::move(path)), controls_(controls) {
   if (to_lower(path_.extension().string()) != ".mp4") {
     fail_input(path_.string() + ": a recording is an .mp4 file");
   }
@@ -54,18 +56,20 @@ void Recorder::put(const LiveFramePtr& frame) {
   if (!writer_) {
     writer_ = std::make_unique<Writer>();
     writer_->size = {frame->overlay.width, frame->overlay.height};
+    writer_->fps = frame->source_fps >= 1 ? std::min(frame->source_fps, 60.0) : 25;
     writer_->begin = frame->time;
     if (!writer_->video.open(part_.string(), cv::CAP_FFMPEG,
-                             cv::VideoWriter::fourcc('m', 'p', '4', 'v'), fps_, writer_->size)) {
+                             cv::VideoWriter::fourcc('m', 'p', '4', 'v'), writer_->fps,
+                             writer_->size)) {
       fail_runtime(path_.string() + ": cannot be written as a video");
     }
   }
   cv::Mat picture;
   cv::cvtColor(as_mat(frame->overlay), picture, cv::COLOR_RGB2BGR);
   if (picture.size() != writer_->size) cv::resize(picture, picture, writer_->size);
-  const auto due = std::llround((frame->time - writer_->begin) * fps_) + 1;
+  const auto due = std::llround((frame->time - writer_->begin) * writer_->fps) + 1;
   // A source that was away for long does not fill the disk with its last picture.
-  writer_->reached = std::max<std::int64_t>(writer_->reached, due - std::llround(5 * fps_));
+  writer_->reached = std::max<std::int64_t>(writer_->reached, due - std::llround(5 * writer_->fps));
   while (writer_->reached < due - 1) writer_->write(writer_->shown);
   if (writer_->reached < due) writer_->write(picture);
   writer_->shown = picture;

@@ -11,9 +11,10 @@ namespace fer {
 
 class Recorder : public Sink {
  public:
-  // fps: of the file; frames are repeated or left out to keep real time. Throws kInput on another
+  // The file has as many frames a second as the source of the first frame, at most 60 (25 where it
+  // is unknown); frames are repeated or left out to keep real time. Throws kInput on another
   // extension than .mp4 and when the file exists already.
-  Recorder(std::filesystem::path path, double fps, Controls& controls);
+  Recorder(std::filesystem::path path, Controls& controls);
   ~Recorder() override;
   bool wants_overlay() const override { return true; }
   void put(const LiveFramePtr& frame) override;
@@ -22,7 +23,6 @@ class Recorder : public Sink {
  private:
   struct Writer;
   std::filesystem::path path_, part_;
-  double fps_;
   Controls& controls_;
   std::unique_ptr<Writer> writer_;
 };
