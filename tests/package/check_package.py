@@ -3,8 +3,9 @@
 
 Builds them with cpack and unpacks them into an empty root. Every library that a program needs comes from a package
 that is declared, directly or by one that is; fer asks for no libtorch; every program has its manual page and its
-completion; the unpacked fer-predict finds the shipped model beside it and classifies a photo. With --debootstrap the
-packages are instead installed by apt into a fresh Debian, which needs root, debootstrap and a mirror, and run there.
+completion; the unpacked fer-predict finds the shipped model beside it and classifies a photo; the examples build against
+the unpacked libfer-dev and link nothing that it does not ask for. With --debootstrap the packages are instead installed
+by apt into a fresh Debian, which needs root, debootstrap and a mirror, and run there.
 
 Usage: check_package.py BUILD_DIR WORK_DIR SOURCE_DIR [--debootstrap]
 """
@@ -62,15 +63,33 @@ def owners(libraries):
 def check_unpacked(packages, root, source):
     problems = []
     asks, providers = installed()
+
+    def check_libraries(name, program, allowed):
+        libraries = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program))
+        for library, packages_of in owners(libraries).items():
+            if library in libraries and not packages_of & allowed:
+                problems.append(f"{name}: {program.name} needs {library} of {sorted(packages_of)}, not declared")
+
     for package in packages:
         name = run("dpkg-deb", "-f", package, "Package").strip()
         depends = names(run("dpkg-deb", "-f", package, "Depends"))
         allowed = closure([d for d in depends if d != "fer"], asks, providers)
         torch = [p for p in allowed if p.startswith("libtorch")]
-        if name == "fer" and torch:
-            problems.append(f"fer asks for {torch}")
+        if name != "fer-train" and torch:
+            problems.append(f"{name} asks for {torch}")
         before = set(root.glob("usr/bin/*"))
         run("dpkg-deb", "-x", package, str(root))
+        if name == "libfer-dev":
+            examples = root.parent / "examples"
+            run("cmake", "-S", source / "examples", "-B", examples, f"-DCMAKE_PREFIX_PATH={root}/usr",
+                "-DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_HDF5=ON")
+            run("cmake", "--build", examples)
+            programs = [examples / file.stem for file in (source / "examples").glob("*.cpp")]
+            for program in programs:
+                if program.exists():  # follow needs fer::live, which may have been left out
+                    check_libraries(name, program, allowed)
+            run(examples / "analyze", source / "docs/synthetic.png", source / "models/fer.safetensors")
+            continue
         programs = sorted(set(root.glob("usr/bin/*")) - before)
         if not programs:
             problems.append(f"{name} has no program")
@@ -81,10 +100,7 @@ def check_unpacked(packages, root, source):
             completion = root / f"usr/share/bash-completion/completions/{program.name}"
             if subprocess.run(["bash", "-n", completion], capture_output=True).returncode:
                 problems.append(f"{program.name} has no completion")
-            libraries = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program))
-            for library, packages_of in owners(libraries).items():
-                if library in libraries and not packages_of & allowed:
-                    problems.append(f"{name}: {program.name} needs {library} of {sorted(packages_of)}, not declared")
+            check_libraries(name, program, allowed)
     model = root / "usr/share/fer/models/fer.safetensors"
     if not model.exists():
         problems.append("fer brings no model")
@@ -109,7 +125,7 @@ def check_installed(packages, root, photo):
     shutil.copy(photo, root / "photo.jpg")
     run("chroot", root, "apt-get", "update", "-qq")
     run("chroot", root, "apt-get", "install", "-y", "-qq", "--no-install-recommends",
-        *[f"/{package.name}" for package in packages if not package.name.startswith("fer-train")])
+        *[f"/{package.name}" for package in packages if package.name.startswith("fer_")])
     for program in ("fer-predict", "fer-live", "fer-export", "fer-data"):
         run("chroot", root, program, "--version")
     answer = json.loads(run("chroot", root, "fer-predict", "--format", "jsonl", "/photo.jpg"))
