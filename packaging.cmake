@@ -39,7 +39,7 @@ set(CPACK_DEBIAN_DEV_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_COMPONENT_DEV_DESCRIPTION
     "Facial expression recognition for C++ programs\n Headers, static libraries and find_package(fer).")
 set(needed nlohmann-json3-dev)
-foreach(library core vision track batch infer onnx engine predict live)
+foreach(library core vision track batch mcp infer onnx engine predict live)
   if(TARGET fer_${library})
     get_target_property(linked fer_${library} LINK_LIBRARIES)
     foreach(pair "PNG:libpng-dev" "spdlog:libspdlog-dev" "opencv_core:libopencv-dev" "fer_dnnl:libdnnl-dev"

@@ -1,15 +1,10 @@
 // fer-predict: which expression do the faces on these photos and videos show?
-#include <poll.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <cerrno>
 #include <iostream>
 #include <optional>
 #include <set>
 #include <sstream>
-#include <streambuf>
 
 #include "fer/batch/crop_writer.h"
 #include "fer/batch/prediction_stream.h"
@@ -25,6 +20,7 @@
 #include "fer/vision/annotate.h"
 #include "program.h"
 #include "recognizer_options.h"
+#include "stoppable_input.h"
 
 namespace {
 
@@ -221,32 +217,6 @@ class TimelineSaver {
   std::string video_;
   OwnNames names_;
   int written_ = 0;
-};
-
-// Standard input that ends when the user asks to stop, or the program has to, also while nothing
-// comes.
-class StoppableInput : public std::streambuf {
- public:
-  void stop() { stopped_ = true; }  // from any thread
-
- protected:
-  int_type underflow() override {
-    for (;;) {
-      if (stopped_ || stop_requested()) return traits_type::eof();
-      constexpr int kMilliseconds = 100;
-      pollfd state{STDIN_FILENO, POLLIN, 0};
-      if (::poll(&state, 1, kMilliseconds) <= 0) continue;
-      const ssize_t got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return traits_type::eof();
-      setg(buffer_.data(), buffer_.data(), buffer_.data() + got);
-      return traits_type::to_int_type(buffer_[0]);
-    }
-  }
-
- private:
-  std::array<char, 4096> buffer_{};
-  std::atomic<bool> stopped_ = false;
 };
 
 int predict(int argc, char** argv) {

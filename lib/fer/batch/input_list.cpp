@@ -17,8 +17,6 @@ namespace fer {
 
 namespace fs = std::filesystem;
 
-namespace {
-
 bool has_video_extension(const fs::path& path) {
   static constexpr std::array kExtensions = {".mp4", ".m4v",  ".mov",  ".mkv", ".webm",
                                              ".avi", ".mpg",  ".mpeg", ".ogv", ".flv",
@@ -27,11 +25,13 @@ bool has_video_extension(const fs::path& path) {
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
-// Photos that cannot be read, so that this is said of them.
-bool is_foreign_photo(const fs::path& path) {
+bool has_photo_extension(const fs::path& path) {
   const std::string extension = to_lower(path.extension().string());
-  return extension == ".heic" || extension == ".heif" || extension == ".avif";
+  return has_image_extension(path) || extension == ".heic" || extension == ".heif" ||
+         extension == ".avif";
 }
+
+namespace {
 
 std::function<std::optional<std::string>()> each(std::vector<std::string> values) {
   return [values = std::move(values), at = std::size_t{0}]() mutable -> std::optional<std::string> {
@@ -71,8 +71,7 @@ InputList::Source InputList::folder(const fs::path& path) const {
     std::error_code broken;
     // A link to a folder may lead back up.
     if (entry.is_directory(broken)) return recursive_ && !entry.is_symlink(broken);
-    return has_image_extension(entry.path()) || has_video_extension(entry.path()) ||
-           is_foreign_photo(entry.path());
+    return has_photo_extension(entry.path()) || has_video_extension(entry.path());
   });
   std::vector<std::string> names(paths.size());
   std::transform(paths.begin(), paths.end(), names.begin(),

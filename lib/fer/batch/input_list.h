@@ -17,6 +17,10 @@ struct Input {
   std::string error;  // why a folder or list cannot be read; empty for anything else
 };
 
+bool has_video_extension(const std::filesystem::path& path);
+// Of an image, or of a photo that cannot be read, so that this is said of it.
+bool has_photo_extension(const std::filesystem::path& path);
+
 // An argument is, in this order of trial, "-" (a path a line on standard input), a folder (its
 // image and video files by extension, in natural order, photos that cannot be read among them), a
 // list (a .txt file with a path a line; one that leads nowhere from here is taken from the list's

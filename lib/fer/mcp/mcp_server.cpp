@@ -1,0 +1,153 @@
+#include "fer/mcp/mcp_server.h"
+
+#include <algorithm>
+#include <array>
+#include <istream>
+#include <ostream>
+#include <string_view>
+
+#include "fer/core/error.h"
+#include "fer/core/version.h"
+#include "fer/model/json_reader.h"
+
+namespace fer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array<std::string_view, 4> kRevisions = {"2024-11-05", "2025-03-26", "2025-06-18",
+                                                        "2025-11-25"};
+constexpr int kMaxDepth = 32;
+
+// Of JSON-RPC.
+constexpr int kParseError = -32700, kInvalidRequest = -32600, kMethodNotFound = -32601,
+              kInvalidParams = -32602;
+
+// What makes a request fail as a whole. What goes wrong in a tool is a result.
+struct Refusal {
+  int code;
+  std::string message;
+};
+
+std::string text_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Json refusal(const Json& id, const Refusal& why) {
+  return {
+      {"jsonrpc", "2.0"}, {"id", id}, {"error", {{"code", why.code}, {"message", why.message}}}};
+}
+
+}  // namespace
+
+McpServer::McpServer(std::string name, std::string title, std::string instructions,
+                     std::vector<McpTool> tools)
+    : name_(std::move(name)),
+      title_(std::move(title)),
+      instructions_(std::move(instructions)),
+      tools_(std::move(tools)) {}
+
+void McpServer::serve(std::istream& input, std::ostream& output) const {
+  const Send send = [&output](const Json& message) {
+    // A path may be any bytes.
+    output << message.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
+    if (!output) fail_runtime("standard output cannot be written");
+  };
+  for (std::string line; std::getline(input, line);) {
+    if (line.find_first_not_of(" \t\r") != std::string::npos) answer(line, send);
+  }
+}
+
+void McpServer::answer(const std::string& line, const Send& send) const {
+  nlohmann::json message;
+  try {
+    message = parse_json(line, "message", kMaxDepth);
+  } catch (const Error& error) {
+    send(refusal(nullptr, {kParseError, error.what()}));
+    return;
+  }
+  Json id;
+  bool asked = true;  // a notification has no id and gets no answer
+  try {
+    if (!message.is_object()) throw Refusal{kInvalidRequest, "a message is one JSON object"};
+    const auto given = message.find("id");
+    asked = given != message.end();
+    if (asked) {
+      if (!given->is_string() && !given->is_number())
+        throw Refusal{kInvalidRequest, "id: expected a text or a number"};
+      id = *given;
+    }
+    const std::string method = text_of(message, "method");
+    if (method.empty()) throw Refusal{kInvalidRequest, "method: expected a text"};
+    if (!asked) return;
+    const auto found = message.find("params");
+    const nlohmann::json params = found != message.end() ? *found : nlohmann::json::object();
+    if (!params.is_object()) throw Refusal{kInvalidParams, "params: expected an object"};
+    const Json result = method == "initialize"   ? initialize(params)
+                        : method == "ping"       ? Json::object()
+                        : method == "tools/list" ? list()
+                        : method == "tools/call"
+                            ? call(params, send)
+                            : throw Refusal{kMethodNotFound, "there is no method " + quote(method)};
+    send({{"jsonrpc", "2.0"}, {"id", id}, {"result", result}});
+  } catch (const Refusal& why) {
+    if (asked) send(refusal(id, why));
+  }
+}
+
+Json McpServer::initialize(const nlohmann::json& params) const {
+  // A client that knows none of ours is told the newest and decides for itself.
+  const std::string wanted = text_of(params, "protocolVersion");
+  const bool known = std::ranges::count(kRevisions, wanted) > 0;
+  return {{"protocolVersion", known ? wanted : std::string(kRevisions.back())},
+          {"capabilities", {{"tools", Json::object()}}},
+          {"serverInfo", {{"name", name_}, {"title", title_}, {"version", version()}}},
+          {"instructions", instructions_}};
+}
+
+Json McpServer::list() const {
+  Json tools = Json::array();
+  for (const McpTool& tool : tools_) {
+    tools.push_back({{"name", tool.name},
+                     {"title", tool.title},
+                     {"description", tool.description},
+                     {"inputSchema", tool.input_schema},
+                     {"outputSchema", tool.output_schema},
+                     {"annotations", {{"readOnlyHint", true}, {"openWorldHint", false}}}});
+  }
+  return {{"tools", tools}};
+}
+
+Json McpServer::call(const nlohmann::json& params, const Send& send) const {
+  const std::string name = text_of(params, "name");
+  const auto tool = std::ranges::find(tools_, name, &McpTool::name);
+  if (tool == tools_.end()) throw Refusal{kInvalidParams, "there is no tool " + quote(name)};
+  const auto given = params.find("arguments");
+  const nlohmann::json arguments = given != params.end() ? *given : nlohmann::json::object();
+
+  Json token;
+  if (const auto meta = params.find("_meta"); meta != params.end() && meta->is_object())
+    token = meta->value("progressToken", nlohmann::json());
+  const McpTool::Report report = [&](std::int64_t done, std::int64_t total) {
+    if (token.is_null()) return;
+    send({{"jsonrpc", "2.0"},
+          {"method", "notifications/progress"},
+          {"params", {{"progressToken", token}, {"progress", done}, {"total", total}}}});
+  };
+  const auto content = [](const std::string& text) {
+    return Json::array({{{"type", "text"}, {"text", text}}});
+  };
+  McpResult result;
+  try {
+    if (!arguments.is_object()) fail_input("arguments: expected an object");
+    result = tool->call(arguments, report);
+  } catch (const std::exception& error) {
+    return {{"content", content(error.what())}, {"isError", true}};
+  }
+  return {{"content", content(result.text)},
+          {"structuredContent", std::move(result.structured)},
+          {"isError", false}};
+}
+
+}  // namespace fer

@@ -1,0 +1,51 @@
+// The Model Context Protocol (modelcontextprotocol.io, revisions 2024-11-05 to 2025-11-25), by
+// which an AI assistant calls tools on this machine: a JSON-RPC 2.0 message a line. The protocol
+// alone; what the tools do is theirs.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace fer {
+
+struct McpResult {
+  std::string text;                   // for the assistant to read
+  nlohmann::ordered_json structured;  // an object, as the tool's output_schema has it
+};
+
+struct McpTool {
+  // How much is done, of how much; the client hears of it when it has asked to.
+  using Report = std::function<void(std::int64_t done, std::int64_t total)>;
+
+  std::string name, title, description;
+  nlohmann::ordered_json input_schema, output_schema;  // JSON Schema, of objects
+  // Throws std::exception where there is no result: the assistant reads why.
+  std::function<McpResult(const nlohmann::json& arguments, const Report& report)> call;
+};
+
+class McpServer {
+ public:
+  // title, instructions: what client and assistant are told of the whole.
+  McpServer(std::string name, std::string title, std::string instructions,
+            std::vector<McpTool> tools);
+
+  // Until the input ends or a message cannot be written (kRuntime). Calls are answered one after
+  // the other, in their order.
+  void serve(std::istream& input, std::ostream& output) const;
+
+ private:
+  using Json = nlohmann::ordered_json;
+  using Send = std::function<void(const Json& message)>;
+  void answer(const std::string& line, const Send& send) const;
+  Json initialize(const nlohmann::json& params) const;
+  Json list() const;
+  Json call(const nlohmann::json& params, const Send& send) const;
+
+  std::string name_, title_, instructions_;
+  std::vector<McpTool> tools_;
+};
+
+}  // namespace fer
