@@ -126,7 +126,7 @@ def check_installed(packages, root, photo):
     run("chroot", root, "apt-get", "update", "-qq")
     run("chroot", root, "apt-get", "install", "-y", "-qq", "--no-install-recommends",
         *[f"/{package.name}" for package in packages if package.name.startswith("fer_")])
-    for program in ("fer-predict", "fer-live", "fer-export", "fer-data"):
+    for program in ("fer-predict", "fer-live", "fer-mcp", "fer-export", "fer-data"):
         run("chroot", root, program, "--version")
     answer = json.loads(run("chroot", root, "fer-predict", "--format", "jsonl", "/photo.jpg"))
     print(answer["faces"][0]["label"], answer["faces"][0]["confidence"])
