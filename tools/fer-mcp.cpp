@@ -38,7 +38,7 @@ int serve(int argc, char** argv) {
   StoppableInput buffer;
   std::istream input(&buffer);
   log_info("fer-mcp waits for an assistant; nothing is stored");
-  server.serve(input, std::cout);
+  server.serve(input, std::cout, stop_requested);
   return stop_requested() ? 130 : 0;
 }
 

@@ -20,12 +20,13 @@ TEST_CASE("fer-mcp answers a session on standard input, with nothing else on sta
   write_model(scratch / "m.safetensors");
   std::filesystem::create_directory(scratch / "photos");
   write_png(scratch / "photos/a.png", Image(24, 24, 1, 90));
+  write_png(scratch / "b.png", Image(24, 24, 1, 90));
   write_text(
       scratch / "session",
       R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}
 {"jsonrpc":"2.0","method":"notifications/initialized"}
 {"jsonrpc":"2.0","id":"b","method":"tools/call","params":{"name":"classify_faces","arguments":{"paths":["a.png"]}}}
-{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"classify_faces","arguments":{"paths":["../m.safetensors"]}}}
+{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"classify_faces","arguments":{"paths":["../b.png"]}}}
 )");
   const auto result = run_shell(
       "cat session | " + kMcp + " photos -m m.safetensors --detector none", scratch.path());
@@ -39,6 +40,8 @@ TEST_CASE("fer-mcp answers a session on standard input, with nothing else on sta
   CHECK(photo["schema"] == "fer.prediction/1");
   CHECK(photo["faces"][0]["probabilities"].size() == 3);
   CHECK(lines[2]["result"]["isError"] == true);
+  CHECK_THAT(lines[2]["result"]["content"][0]["text"].get<std::string>(),
+             Catch::Contains("lies outside"));
   CHECK_THAT(result.err, Catch::Contains("nothing is stored"));
 }
 
@@ -73,6 +76,29 @@ TEST_CASE("fer-mcp finds faces on a photo and follows one over a clip") {
   CHECK(video["frames"] > 30);
   CHECK(video["faces"][0]["id"] == 1);
   CHECK(video["faces"][0]["frames"] > 0.9 * video["frames"].get<double>());
+}
+
+TEST_CASE("fer-mcp ends when it is asked to, while it waits and within a call") {
+  const auto clip = sample_file("franck.mp4");
+  if (clip.empty()) return;
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  const std::string call =
+      R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"follow_video",)"
+      R"("arguments":{"path":"franck.mp4","every":1},"_meta":{"progressToken":1}}})";
+  write_text(scratch / "session", call + "\n" + call + "\n");
+  const std::string serve = kMcp + " -m m.safetensors '" + clip.parent_path().string() +
+                            "' <in >out 2>log & p=$!; exec 3<out; ";
+  const std::string end = "kill -TERM $p; wait $p; echo $?; kill $s; rm in out";
+  // The first progress shows that the call runs.
+  const auto calling = run_shell(
+      "mkfifo in out; { cat session; sleep 60; } >in & s=$!; " + serve + "head -n 1 <&3; " + end,
+      scratch.path());
+  CHECK_THAT(calling.out, Catch::Contains("\"progress\":1}") && Catch::EndsWith("\n130\n"));
+  const auto waiting = run_shell("mkfifo in out; sleep 60 >in & s=$!; " + serve +
+                                     "until grep -q 'waits for' log; do sleep 0.1; done; " + end,
+                                 scratch.path());
+  CHECK(waiting.out == "130\n");
 }
 
 TEST_CASE("fer-mcp says in one line what is wrong with its command") {

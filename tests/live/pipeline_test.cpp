@@ -235,9 +235,9 @@ TEST_CASE("a recording leaves out what is too fast for it, and shows a long abse
 
 TEST_CASE("a recording has its source's rate: each picture once") {
   const TemporaryFolder output;
-  // Cinema's rate, a camera's, and more than is worth its disk.
+  // NTSC's rate, a camera's, and more than is worth its disk.
   for (const auto& [rate, expected] :
-       {std::pair(30000.0 / 1001, 30.0), {12.0, 12.0}, {120.0, 60.0}}) {
+       {std::pair(30000.0 / 1001, 30000.0 / 1001), {12.0, 12.0}, {120.0, 60.0}}) {
     const auto path = output / format("%.0f.mp4", rate);
     Controls controls;
     Recorder recorder(path, controls);
@@ -252,7 +252,7 @@ TEST_CASE("a recording has its source's rate: each picture once") {
     FrameSourceOptions recording;
     recording.source = path.string();
     const auto source = open_frame_source(recording);
-    CHECK(source->fps() == Approx(expected).epsilon(0.002));
+    CHECK(source->fps() == Approx(expected).epsilon(0.0002));
     int frames = 0, before = 0;
     while (const auto frame = source->next()) {
       const int tone = frame->image.at(32, 24);

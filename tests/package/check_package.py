@@ -4,7 +4,7 @@
 Builds them with cpack and unpacks them into an empty root. Every library that a program needs comes from a package
 that is declared, directly or by one that is; fer asks for no libtorch; every program has its manual page and its
 completion; the unpacked fer-predict finds the shipped model beside it and classifies a photo; the examples build against
-the unpacked libfer-dev and link nothing that it does not ask for. With --debootstrap the packages are instead installed
+the unpacked libfer-dev and need nothing that it does not ask for. With --debootstrap the package fer is instead installed
 by apt into a fresh Debian, which needs root, debootstrap and a mirror, and run there.
 
 Usage: check_package.py BUILD_DIR WORK_DIR SOURCE_DIR [--debootstrap]
@@ -64,6 +64,20 @@ def check_unpacked(packages, root, source):
     problems = []
     asks, providers = installed()
 
+    def check_build(folder, allowed):
+        """That what the examples included and linked comes from a package that libfer-dev asks for, or the compiler's."""
+        allowed = allowed | closure(["g++", "cmake"], asks, providers)
+        used = set()
+        for file in [*folder.rglob("*.d"), *folder.rglob("link.txt")]:
+            used |= set(re.findall(r"/usr/(?:include|lib)/[^\s:;\\]+\.(?:h|hpp|a|so[\d.]*d?)(?=\s|$)", file.read_text()))
+        if not any("opencv" in path for path in used):
+            problems.append(f"{folder}: what was included and linked is not told")
+        found = subprocess.run(["dpkg", "-S", *sorted(used)], capture_output=True, text=True).stdout
+        for line in found.splitlines():
+            packages_of, path = line.rsplit(": ", 1)
+            if not {p.split(":")[0] for p in packages_of.split(", ")} & allowed:
+                problems.append(f"libfer-dev: {path} of {packages_of} is needed, not declared")
+
     def check_libraries(name, program, allowed):
         libraries = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program))
         for library, packages_of in owners(libraries).items():
@@ -84,6 +98,7 @@ def check_unpacked(packages, root, source):
             run("cmake", "-S", source / "examples", "-B", examples, f"-DCMAKE_PREFIX_PATH={root}/usr",
                 "-DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_HDF5=ON")
             run("cmake", "--build", examples)
+            check_build(examples, allowed)
             programs = [examples / file.stem for file in (source / "examples").glob("*.cpp")]
             for program in programs:
                 if program.exists():  # follow needs fer::live, which may have been left out

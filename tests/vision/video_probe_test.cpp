@@ -31,6 +31,24 @@ bool is_video(const std::string& bytes) {
 
 }  // namespace
 
+TEST_CASE("a text is no video, whatever word it begins with") {
+  // FFmpeg would play the files that such a list names.
+  const std::string list =
+      "<MPD "
+      "profiles=\"urn:mpeg:dash:profile:isoff-live:2011\"><BaseURL>../other.mp4</BaseURL></MPD>";
+  for (const std::string& head :
+       {std::string("<!--wide-->"), std::string("<!--ftypisom-->"), std::string("<!--mdat-->"),
+        std::string("OggS"), std::string("RIFF    AVI "), std::string("FLV\x01"),
+        text({0x1A, 0x45, 0xDF, 0xA3})}) {
+    CAPTURE(head);
+    CHECK_FALSE(is_video(head + list));
+    CHECK_FALSE(is_video(head + list + std::string(100, '\0')));
+    CHECK(is_video((head.starts_with("<!--") ? text({0, 0, 0, 20}) + head.substr(4) : head) +
+                   std::string(8, '\0')));
+  }
+  CHECK_FALSE(is_video("short"));
+}
+
 TEST_CASE("a container says how many bytes its file should have") {
   const std::string ftyp = text({0, 0, 0, 16}) + "ftypisom" + text({0, 0, 0, 0});
   CHECK(declared(ftyp) == 16);

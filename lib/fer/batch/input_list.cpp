@@ -66,6 +66,12 @@ InputList::InputList(std::vector<std::string> arguments, bool recursive, std::is
   open_.push_back({each(arguments_), {}});
 }
 
+InputList InputList::as_they_are(std::vector<Input> inputs) {
+  InputList list;
+  list.as_they_are_ = {inputs.begin(), inputs.end()};
+  return list;
+}
+
 InputList::Source InputList::folder(const fs::path& path) const {
   const auto paths = folder_entries(path, [this](const fs::directory_entry& entry) {
     std::error_code broken;
@@ -106,6 +112,11 @@ InputList::Source InputList::open(const std::string& argument) const {
 }
 
 std::optional<Input> InputList::next() {
+  if (!as_they_are_.empty()) {
+    Input input = std::move(as_they_are_.front());
+    as_they_are_.pop_front();
+    return input;
+  }
   while (!open_.empty()) {
     const auto path = open_.back().next();
     if (!path) {
@@ -128,6 +139,7 @@ std::optional<Input> InputList::next() {
 
 std::int64_t InputList::count() const {
   if (std::find(arguments_.begin(), arguments_.end(), "-") != arguments_.end()) return -1;
+  if (!input_) return static_cast<std::int64_t>(as_they_are_.size());
   InputList copy(arguments_, recursive_, *input_);
   std::int64_t n = 0;
   while (copy.next()) ++n;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
@@ -33,6 +34,9 @@ class InputList {
   // input: what "-" reads.
   InputList(std::vector<std::string> arguments, bool recursive, std::istream& input);
 
+  // These, which are neither folders nor lists nor patterns, whatever they look like.
+  static InputList as_they_are(std::vector<Input> inputs);
+
   // The next path; nothing at the end. One that leads nowhere comes back as it is: opening it gives
   // the error, in its place.
   std::optional<Input> next();
@@ -41,6 +45,7 @@ class InputList {
   std::int64_t count() const;
 
  private:
+  InputList() = default;
   struct Source {
     std::function<std::optional<std::string>()> next;
     std::filesystem::path list;  // the canonical path of a list, else empty
@@ -50,8 +55,9 @@ class InputList {
   Source folder(const std::filesystem::path& path) const;
 
   std::vector<std::string> arguments_;
-  bool recursive_;
-  std::istream* input_;
+  bool recursive_ = false;
+  std::istream* input_ = nullptr;
+  std::deque<Input> as_they_are_;
   std::vector<Source> open_;  // the innermost last
 };
 

@@ -1,7 +1,5 @@
 #include "fer/batch/prediction_stream.h"
 
-#include <array>
-#include <fstream>
 #include <new>
 
 #include "fer/core/error.h"
@@ -33,18 +31,6 @@ std::string without_path(const std::string& message, const std::string& path) {
   return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
 }
 
-bool is_video(const std::string& path) {
-  if (is_address(path)) return true;
-  // What is read from a pipe is gone: it is taken for a picture.
-  std::error_code none;
-  if (!std::filesystem::is_regular_file(path, none)) return false;
-  std::array<char, 512> head{};
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), head.size());
-  return looks_like_video({reinterpret_cast<const std::uint8_t*>(head.data()),
-                           static_cast<std::size_t>(file.gcount())});
-}
-
 // Paths one by one, and videos frame by frame.
 class ItemSource {
  public:
@@ -57,7 +43,7 @@ class ItemSource {
         if (!input) return std::nullopt;
         path_ = input->path;
         shown_ = without_secrets(path_);
-        if (!input->error.empty() || !is_video(path_)) return Item{shown_, {}, input->error};
+        if (!input->error.empty() || !(is_address(path_) || is_video_file(path_))) return Item{shown_, {}, input->error};
       }
       try {
         if (!video_) {

@@ -22,8 +22,8 @@ std::unique_ptr<Classifier> make_onednn_classifier(const Checkpoint& checkpoint,
                                                    const OnednnOptions& options = {});
 
 // Checkpoint::ranges, for int8, from faces like those to come: of each layer's result a range that
-// cuts nothing at either end in 19 samples of 20 (the nearest ranks of the lowest and the highest
-// value of a sample); a wider one would be coarser for all. batch: as the network takes it.
+// at each end 19 samples of 20 keep to (the nearest ranks of the lowest and of the highest values); a
+// wider one would be coarser for all. batch: as the network takes it.
 Ranges calibrate(const Checkpoint& checkpoint, const HostTensor& batch);
 
 }  // namespace fer

@@ -12,7 +12,7 @@ namespace fer {
 class Recorder : public Sink {
  public:
   // The file has as many frames a second as the source of the first frame, at most 60 (25 where it
-  // is unknown); frames are repeated or left out to keep real time. Throws kInput on another
+  // is unknown or below 1); frames are repeated or left out to keep real time. Throws kInput on another
   // extension than .mp4 and when the file exists already.
   Recorder(std::filesystem::path path, Controls& controls);
   ~Recorder() override;

@@ -29,9 +29,17 @@ struct Refusal {
   std::string message;
 };
 
+struct Stopped {};  // within a call
+
 std::string text_of(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// Absent and null are the same.
+nlohmann::json object_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && !found->is_null() ? *found : nlohmann::json::object();
 }
 
 Json refusal(const Json& id, const Refusal& why) {
@@ -48,51 +56,71 @@ McpServer::McpServer(std::string name, std::string title, std::string instructio
       instructions_(std::move(instructions)),
       tools_(std::move(tools)) {}
 
-void McpServer::serve(std::istream& input, std::ostream& output) const {
-  const Send send = [&output](const Json& message) {
+struct McpServer::Client {
+  std::ostream& output;
+  const std::function<bool()>& stopping;
+
+  void send(const Json& message) const {
     // A path may be any bytes.
     output << message.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
     if (!output) fail_runtime("standard output cannot be written");
-  };
-  for (std::string line; std::getline(input, line);) {
-    if (line.find_first_not_of(" \t\r") != std::string::npos) answer(line, send);
+  }
+};
+
+void McpServer::serve(std::istream& input, std::ostream& output,
+                      const std::function<bool()>& stopping) const {
+  const Client client{output, stopping};
+  try {
+    for (std::string line; !stopping() && std::getline(input, line);) {
+      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      if (const Json reply = answer(line, client); !reply.is_null()) client.send(reply);
+    }
+  } catch (const Stopped&) {
   }
 }
 
-void McpServer::answer(const std::string& line, const Send& send) const {
+Json McpServer::answer(const std::string& line, const Client& client) const {
   nlohmann::json message;
   try {
     message = parse_json(line, "message", kMaxDepth);
   } catch (const Error& error) {
-    send(refusal(nullptr, {kParseError, error.what()}));
-    return;
+    return refusal(nullptr, {kParseError, error.what()});
   }
+  if (!message.is_array() || message.empty()) return answer(message, client);
+  Json replies = Json::array();  // of a batch, which revision 2025-03-26 knows
+  for (const auto& one : message) {
+    if (Json reply = answer(one, client); !reply.is_null()) replies.push_back(std::move(reply));
+  }
+  return replies.empty() ? Json() : replies;
+}
+
+Json McpServer::answer(const nlohmann::json& message, const Client& client) const {
   Json id;
   bool asked = true;  // a notification has no id and gets no answer
   try {
-    if (!message.is_object()) throw Refusal{kInvalidRequest, "a message is one JSON object"};
+    if (!message.is_object()) throw Refusal{kInvalidRequest, "a message is a JSON object"};
     const auto given = message.find("id");
     asked = given != message.end();
     if (asked) {
-      if (!given->is_string() && !given->is_number())
-        throw Refusal{kInvalidRequest, "id: expected a text or a number"};
+      if (!given->is_string() && !given->is_number_integer())
+        throw Refusal{kInvalidRequest, "id: expected a text or a whole number"};
       id = *given;
     }
+    if (text_of(message, "jsonrpc") != "2.0") throw Refusal{kInvalidRequest, "jsonrpc: not 2.0"};
     const std::string method = text_of(message, "method");
     if (method.empty()) throw Refusal{kInvalidRequest, "method: expected a text"};
-    if (!asked) return;
-    const auto found = message.find("params");
-    const nlohmann::json params = found != message.end() ? *found : nlohmann::json::object();
+    if (!asked) return {};
+    const nlohmann::json params = object_of(message, "params");
     if (!params.is_object()) throw Refusal{kInvalidParams, "params: expected an object"};
     const Json result = method == "initialize"   ? initialize(params)
                         : method == "ping"       ? Json::object()
                         : method == "tools/list" ? list()
                         : method == "tools/call"
-                            ? call(params, send)
+                            ? call(params, client)
                             : throw Refusal{kMethodNotFound, "there is no method " + quote(method)};
-    send({{"jsonrpc", "2.0"}, {"id", id}, {"result", result}});
+    return {{"jsonrpc", "2.0"}, {"id", id}, {"result", result}};
   } catch (const Refusal& why) {
-    if (asked) send(refusal(id, why));
+    return asked ? refusal(id, why) : Json();
   }
 }
 
@@ -119,21 +147,24 @@ Json McpServer::list() const {
   return {{"tools", tools}};
 }
 
-Json McpServer::call(const nlohmann::json& params, const Send& send) const {
+Json McpServer::call(const nlohmann::json& params, const Client& client) const {
   const std::string name = text_of(params, "name");
   const auto tool = std::ranges::find(tools_, name, &McpTool::name);
   if (tool == tools_.end()) throw Refusal{kInvalidParams, "there is no tool " + quote(name)};
-  const auto given = params.find("arguments");
-  const nlohmann::json arguments = given != params.end() ? *given : nlohmann::json::object();
+  const nlohmann::json arguments = object_of(params, "arguments");
 
   Json token;
-  if (const auto meta = params.find("_meta"); meta != params.end() && meta->is_object())
-    token = meta->value("progressToken", nlohmann::json());
+  if (const auto meta = object_of(params, "_meta");
+      meta.is_object() && meta.contains("progressToken")) {
+    if (const auto& given = meta["progressToken"]; given.is_string() || given.is_number_integer())
+      token = given;
+  }
   const McpTool::Report report = [&](std::int64_t done, std::int64_t total) {
+    if (client.stopping()) throw Stopped();
     if (token.is_null()) return;
-    send({{"jsonrpc", "2.0"},
-          {"method", "notifications/progress"},
-          {"params", {{"progressToken", token}, {"progress", done}, {"total", total}}}});
+    Json progress = {{"progressToken", token}, {"progress", done}};
+    if (total > 0) progress["total"] = total;
+    client.send({{"jsonrpc", "2.0"}, {"method", "notifications/progress"}, {"params", progress}});
   };
   const auto content = [](const std::string& text) {
     return Json::array({{{"type", "text"}, {"text", text}}});

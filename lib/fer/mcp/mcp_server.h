@@ -17,7 +17,8 @@ struct McpResult {
 };
 
 struct McpTool {
-  // How much is done, of how much; the client hears of it when it has asked to.
+  // How much is done, of how much (0: unknown); the client hears of it when it has asked to. What
+  // it throws ends the call.
   using Report = std::function<void(std::int64_t done, std::int64_t total)>;
 
   std::string name, title, description;
@@ -32,17 +33,20 @@ class McpServer {
   McpServer(std::string name, std::string title, std::string instructions,
             std::vector<McpTool> tools);
 
-  // Until the input ends or a message cannot be written (kRuntime). Calls are answered one after
-  // the other, in their order.
-  void serve(std::istream& input, std::ostream& output) const;
+  // Until the input ends, or `stopping` says so, also within a call; kRuntime when a message cannot
+  // be written. Calls are answered one after the other, in their order.
+  void serve(
+      std::istream& input, std::ostream& output,
+      const std::function<bool()>& stopping = [] { return false; }) const;
 
  private:
   using Json = nlohmann::ordered_json;
-  using Send = std::function<void(const Json& message)>;
-  void answer(const std::string& line, const Send& send) const;
+  struct Client;  // on the other side of the pipe
+  Json answer(const std::string& line, const Client& client) const;  // null where there is none
+  Json answer(const nlohmann::json& message, const Client& client) const;
   Json initialize(const nlohmann::json& params) const;
   Json list() const;
-  Json call(const nlohmann::json& params, const Send& send) const;
+  Json call(const nlohmann::json& params, const Client& client) const;
 
   std::string name_, title_, instructions_;
   std::vector<McpTool> tools_;

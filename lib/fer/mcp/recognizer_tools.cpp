@@ -1,7 +1,10 @@
 #include "fer/mcp/recognizer_tools.h"
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -11,6 +14,7 @@
 #include "fer/core/error.h"
 #include "fer/core/text.h"
 #include "fer/model/json_reader.h"
+#include "fer/vision/video_probe.h"
 
 namespace fer {
 namespace {
@@ -19,15 +23,19 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // A call is to end before its client loses patience, and its answer to be short enough to be read.
-constexpr std::int64_t kMaxPictures = 100, kMaxFrames = 2000;
-constexpr std::size_t kMaxFollowed = 20;
+constexpr std::int64_t kMostPictures = 100, kMostFrames = 2000;
+constexpr std::chrono::seconds kMostTime{30};
+constexpr std::size_t kMostFollowed = 20;
 
-constexpr const char *kIsVideo = " is a video: follow_video looks at those",
-                     *kNoVideo = " is no video: classify_faces looks at photos";
+constexpr const char* kIsVideo = "a video: follow_video looks at those";
 
 constexpr const char* kMeaning =
     "A label names a facial expression category, what a face looks like to most observers, not "
     "what a person feels. 'uncertain' and faces without an answer are to be reported as such.";
+
+bool time_is_up(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::steady_clock::now() - begin > kMostTime;
+}
 
 // The folders that are open to an assistant.
 class Folders {
@@ -43,46 +51,54 @@ class Folders {
     if (folders_.empty()) fail_input("no folder is opened to the assistant");
   }
 
-  // The file or folder of that name, relative ones in the first folder that has it. Says of what
-  // lies outside nothing but that.
+  // The canonical path of the file or folder of that name, relative ones in the first folder that
+  // has it. Says of what lies outside nothing but that.
   fs::path find(const std::string& name) const {
+    // The system would take the name to end there, and what looks at its end would not.
+    if (name.find('\0') != std::string::npos) fail_input("a name has a zero byte in it");
     const fs::path path(name);
-    std::vector<fs::path> candidates = {path};
-    if (path.is_relative()) {
-      candidates.clear();
-      for (const fs::path& folder : folders_) candidates.push_back(folder / path);
-    }
     bool inside = false;
-    for (fs::path& candidate : candidates) {
-      candidate = candidate.lexically_normal();
+    for (const fs::path& folder : folders_) {
+      fs::path candidate = (folder / path).lexically_normal();  // an absolute path as it is
       if (!candidate.has_filename()) candidate = candidate.parent_path();
-      if (!holds(candidate)) continue;
-      inside = true;
-      std::error_code none;
-      if (fs::exists(candidate, none)) return candidate;
+      if (auto place = canonical_inside(candidate)) return *place;
+      inside = inside || could_be_inside(candidate);
     }
     fail_input(quote(name) +
                (inside ? ": there is no such file or folder in "
                        : ": lies outside of what is open to assistants, ") +
-               names());
+               join(names(), ", "));
   }
 
-  bool holds(const fs::path& path) const {
+  // What is there, wherever links lead; nothing where that is outside, or nowhere.
+  std::optional<fs::path> canonical_inside(const fs::path& path) const {
     std::error_code none;
-    const fs::path place = fs::weakly_canonical(path, none);
-    return !none && std::ranges::any_of(folders_, [&](const fs::path& folder) {
-      const fs::path way = place.lexically_relative(folder);
-      return !way.empty() && *way.begin() != "..";
-    });
+    fs::path place = fs::canonical(path, none);
+    if (none || !holds(place)) return std::nullopt;
+    return place;
   }
 
-  std::string names() const {
+  std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const fs::path& folder : folders_) names.push_back(folder.string());
-    return join(names, ", ");
+    return names;
   }
 
  private:
+  bool holds(const fs::path& canonical) const {
+    return std::ranges::any_of(folders_, [&](const fs::path& folder) {
+      const fs::path way = canonical.lexically_relative(folder);
+      return !way.empty() && *way.begin() != "..";
+    });
+  }
+  // Whether a file of that name could be made there: a link that leads nowhere says nothing of
+  // where it leads.
+  bool could_be_inside(const fs::path& path) const {
+    std::error_code none;
+    if (fs::symlink_status(path, none).type() != fs::file_type::not_found) return false;
+    return canonical_inside(path.parent_path()) || could_be_inside(path.parent_path());
+  }
+
   std::vector<fs::path> folders_;
 };
 
@@ -93,146 +109,168 @@ PredictionOptions prediction_options(const Recognizer& recognizer) {
   return options;
 }
 
-std::vector<std::string> pictures(const Folders& folders, const std::vector<std::string>& paths,
-                                  bool recursive) {
-  std::vector<std::string> found;
-  std::istringstream nothing;
-  for (const std::string& name : paths) {
+// The photos that are asked for, each a regular file in the folders, or why there is none. A folder
+// that can be listed gives all that it has but what its links lead to outside.
+std::vector<Input> photos_of(const Folders& folders, const std::vector<std::string>& names,
+                             bool recursive) {
+  std::vector<Input> photos;
+  std::error_code none;
+  for (const std::string& name : names) {
     const fs::path path = folders.find(name);
-    std::error_code none;
     if (!fs::is_directory(path, none)) {
-      if (has_video_extension(path)) fail_input(quote(name) + kIsVideo);
-      if (!has_photo_extension(path)) fail_input(quote(name) + " is neither a photo nor a folder");
-      found.push_back(path.string());
+      const bool photo = has_photo_extension(path) || has_video_extension(path);
+      if (!photo || !fs::is_regular_file(path, none))
+        fail_input(quote(name) + " is neither a photo nor a folder");
+      photos.push_back({path.string(), ""});
       continue;
     }
+    std::istringstream nothing;
     InputList list({path.string()}, recursive, nothing);
     while (const auto input = list.next()) {
-      if (!input->error.empty()) fail_input(input->path + ": " + input->error);
-      if (has_photo_extension(input->path) && folders.holds(input->path))
-        found.push_back(input->path);
+      const auto place = folders.canonical_inside(input->path);
+      if (!place) continue;
+      if (!input->error.empty()) photos.push_back({place->string(), input->error});
+      if (has_photo_extension(*place) && fs::is_regular_file(*place, none))
+        photos.push_back({place->string(), ""});
     }
   }
-  return found;
+  return photos;
 }
 
 McpResult classify_faces(Recognizer& recognizer, const Folders& folders,
                          const nlohmann::json& arguments, const McpTool::Report& report) {
+  const auto begin = std::chrono::steady_clock::now();
   JsonReader reader(arguments, "arguments");
-  const std::vector<std::string> paths = reader.texts("paths");
+  const std::vector<std::string> names = reader.texts("paths");
   const bool recursive = reader.has("recursive") && reader.boolean("recursive");
   const std::int64_t skip = reader.has("skip") ? reader.integer("skip", 0, 1'000'000'000) : 0;
   reader.finish();
-  if (paths.empty()) fail_input("arguments: 'paths' names nothing");
+  if (names.empty()) fail_input("arguments: 'paths' names nothing");
 
-  std::vector<std::string> wanted = pictures(folders, paths, recursive);
-  const auto all = static_cast<std::int64_t>(wanted.size());
-  const std::int64_t first = std::min(skip, all), last = std::min(first + kMaxPictures, all);
-  wanted = {wanted.begin() + first, wanted.begin() + last};
+  const std::vector<Input> photos = photos_of(folders, names, recursive);
+  const auto all = static_cast<std::int64_t>(photos.size());
+  const std::int64_t first = std::min(skip, all), last = std::min(first + kMostPictures, all);
+  std::vector<Input> wanted(photos.begin() + first, photos.begin() + last);
+  for (Input& photo : wanted) {
+    if (photo.error.empty() && is_video_file(photo.path)) photo.error = kIsVideo;
+  }
 
   std::ostringstream text;
   Json results = Json::array();
   const auto table = create_result_writer({.format = "table"}, recognizer, text);
-  std::istringstream nothing;
-  PredictionStream stream(recognizer, InputList(wanted, false, nothing),
+  PredictionStream stream(recognizer, InputList::as_they_are(wanted),
                           prediction_options(recognizer));
-  while (const auto prediction = stream.next()) {
-    if (prediction->frame >= 0)
-      fail_input(quote(prediction->path) + kIsVideo);  // whatever its name
+  std::int64_t done = first;
+  while (!time_is_up(begin)) {
+    const auto prediction = stream.next();
+    if (!prediction) break;
     table->write(*prediction);
     results.push_back(prediction_json(*prediction, recognizer.head(), recognizer.labels()));
-    report(static_cast<std::int64_t>(results.size()), last - first);
+    report(++done - first, last - first);
   }
   if (all == 0) text << "there is no photo\n";
-  if (last < all) {
+  if (done < all) {
     text << format("%lld more photos: ask again with skip %lld\n",
-                   static_cast<long long>(all - last), static_cast<long long>(last));
+                   static_cast<long long>(all - done), static_cast<long long>(done));
   }
-  return {text.str(), {{"photos", all}, {"left", all - last}, {"results", results}}};
+  return {text.str(), {{"photos", all}, {"left", all - done}, {"results", results}}};
 }
 
 // What one face of a video showed.
 struct Followed {
   double first = 0, last = 0;  // seconds
   std::int64_t frames = 0;
-  std::map<std::string, std::int64_t> labels;  // frames with this answer; "" for none
+  std::map<std::string, std::int64_t> labels;  // frames with this answer
 };
+
+// The frames of one face alone, with those in which it is not seen.
+Timeline timeline_of(int id, const std::vector<Prediction>& frames, const Recognizer& recognizer) {
+  Timeline timeline(recognizer.head(), recognizer.labels(),
+                    uncertain_below(recognizer.spec(), recognizer.head()));
+  for (const Prediction& frame : frames) {
+    Prediction one;
+    one.frame = frame.frame;
+    one.time = frame.time;
+    for (std::size_t i = 0; i < frame.faces.size(); ++i) {
+      if (frame.ids[i] != id) continue;
+      one.faces.push_back(frame.faces[i]);
+      one.ids.push_back(id);
+    }
+    timeline.add(one);
+  }
+  return timeline;
+}
 
 McpResult follow_video(Recognizer& recognizer, const Folders& folders,
                        const nlohmann::json& arguments, const McpTool::Report& report) {
+  const auto begin = std::chrono::steady_clock::now();
   JsonReader reader(arguments, "arguments");
   const std::string name = reader.text("path");
-  const auto every = static_cast<int>(reader.has("every") ? reader.integer("every", 1, 10'000) : 5);
+  PredictionOptions options = prediction_options(recognizer);
+  options.every = static_cast<int>(reader.has("every") ? reader.integer("every", 1, 1000) : 5);
   reader.finish();
   const fs::path path = folders.find(name);
-  if (!has_video_extension(path)) fail_input(quote(name) + kNoVideo);
+  if (!is_video_file(path)) fail_input(quote(name) + " is no video");
 
-  PredictionOptions options = prediction_options(recognizer);
-  options.every = every;
-  std::istringstream nothing;
-  PredictionStream stream(recognizer, InputList({path.string()}, false, nothing), options);
-  Timeline timeline(recognizer.head(), recognizer.labels(),
-                    uncertain_below(recognizer.spec(), recognizer.head()));
+  PredictionStream stream(recognizer, InputList::as_they_are({{path.string(), ""}}), options);
+  std::vector<Prediction> frames;
   std::map<int, Followed> faces;
-  std::int64_t frames = 0;
-  double seconds = 0;
   bool whole = false;
-  while (frames < kMaxFrames) {
-    const auto prediction = stream.next();
-    if (!prediction) {
-      whole = true;
-      break;
+  std::string error;
+  while (!time_is_up(begin)) {
+    auto frame = stream.next();
+    whole = !frame;
+    if (whole || static_cast<std::int64_t>(frames.size()) == kMostFrames) break;
+    error = frame->error;
+    if (!error.empty()) break;
+    for (std::size_t i = 0; i < frame->faces.size(); ++i) {
+      Followed& face = faces[frame->ids[i]];
+      if (face.frames++ == 0) face.first = frame->time;
+      face.last = frame->time;
+      const FaceResult& result = frame->faces[i];
+      ++face.labels[result.label.empty() ? "no answer"
+                    : result.uncertain   ? "uncertain"
+                                         : result.label];
     }
-    if (!prediction->error.empty()) {
-      if (frames == 0) fail_input(path.string() + ": " + prediction->error);
-      break;
-    }
-    if (prediction->frame < 0) fail_input(quote(name) + kNoVideo);
-    timeline.add(*prediction);
-    seconds = prediction->time;
-    for (std::size_t i = 0; i < prediction->faces.size(); ++i) {
-      Followed& face = faces[prediction->ids[i]];
-      if (face.frames++ == 0) face.first = seconds;
-      face.last = seconds;
-      const FaceResult& result = prediction->faces[i];
-      ++face.labels[result.uncertain && !result.label.empty() ? "uncertain" : result.label];
-    }
-    report(++frames, kMaxFrames);
+    frames.push_back(std::move(*frame));
+    report(static_cast<std::int64_t>(frames.size()), 0);
   }
+  if (frames.empty() && !error.empty()) fail_input(path.string() + ": " + error);
 
+  const double seconds = frames.empty() ? 0 : frames.back().time;
   std::vector<std::pair<int, Followed>> most(faces.begin(), faces.end());
   std::ranges::stable_sort(most, std::greater(),
                            [](const auto& face) { return face.second.frames; });
-  const std::size_t others = most.size() > kMaxFollowed ? most.size() - kMaxFollowed : 0;
-  most.resize(most.size() - others);
-  std::string text = format("%lld frames to %.1f s%s; faces: %zu\n", static_cast<long long>(frames),
-                            seconds, whole ? "" : ", not to the video's end", faces.size());
+  most.resize(std::min(most.size(), kMostFollowed));
+  std::string text = format("%zu frames to %.1f s%s; faces: %zu\n", frames.size(), seconds,
+                            whole ? "" : ", not to the video's end", faces.size());
+  if (!error.empty()) text += "then: " + printable(error) + "\n";
   Json followed = Json::array();
   for (const auto& [id, face] : most) {
-    Json labels = Json::object();
     std::vector<std::string> words;
-    for (const auto& [label, count] : face.labels) {
-      const std::string shown = label.empty() ? "no answer" : label;
-      labels[shown] = count;
-      words.push_back(format("%s %lld", shown.c_str(), static_cast<long long>(count)));
-    }
+    for (const auto& [label, count] : face.labels)
+      words.push_back(printable(label) + format(" %lld", static_cast<long long>(count)));
     text += format("face %d, %.1f to %.1f s, frames: ", id, face.first, face.last) +
             join(words, ", ") + "\n";
     followed.push_back({{"id", id},
                         {"from", face.first},
                         {"to", face.last},
                         {"frames", face.frames},
-                        {"labels", labels}});
+                        {"labels", face.labels}});
   }
-  const std::string subtitles = timeline.srt();
-  text += "of the face seen most:\n" + subtitles;
+  std::string subtitles;
+  if (!most.empty()) {
+    subtitles = timeline_of(most[0].first, frames, recognizer).srt();
+    text += format("face %d:\n", most[0].first) + subtitles;
+  }
   return {text,
           {{"path", path.string()},
-           {"frames", frames},
+           {"frames", frames.size()},
            {"seconds", seconds},
            {"whole", whole},
+           {"error", error},
            {"faces", followed},
-           {"other_faces", others},
+           {"other_faces", faces.size() - most.size()},
            {"subtitles", subtitles}}};
 }
 
@@ -241,12 +279,12 @@ McpResult describe_model(const Recognizer& recognizer, const Folders& folders,
   JsonReader(arguments, "arguments").finish();
   const ModelSpec& spec = recognizer.spec();
   const double below = shortest_decimal(uncertain_below(spec, recognizer.head()));
-  const std::string labels = join(recognizer.labels(), ", ");
-  const std::string text = "architecture " + printable(spec.architecture) + ", head " +
-                           recognizer.head() + "\nlabels: " + printable(labels) +
-                           format("\nbelow %.2f an answer is uncertain", below) +
-                           "\nfaces are found by " + recognizer.detector_name() +
-                           "\nopen to assistants: " + folders.names() + "\n" + kMeaning + "\n";
+  const std::string text =
+      "architecture " + printable(spec.architecture) + ", head " + printable(recognizer.head()) +
+      "\nlabels: " + printable(join(recognizer.labels(), ", ")) +
+      format("\nbelow %.2f an answer is uncertain", below) + "\nfaces are found by " +
+      recognizer.detector_name() + "\nopen to assistants: " + join(folders.names(), ", ") + "\n" +
+      kMeaning + "\ntraining: " + spec.provenance.dump() + "\n";
   return {text,
           {{"architecture", spec.architecture},
            {"head", recognizer.head()},
@@ -284,7 +322,7 @@ std::vector<McpTool> recognizer_tools(Recognizer& recognizer, const std::vector<
                    "Facial expressions on photos",
                    "Finds the faces on photos and names their facial expression. Takes photos and "
                    "folders of photos, relative ones in the folders that are open; answers for a "
-                   "hundred photos at a time.",
+                   "hundred photos, or half a minute, at a time.",
                    {},
                    {},
                    {}};
@@ -304,13 +342,14 @@ std::vector<McpTool> recognizer_tools(Recognizer& recognizer, const std::vector<
     return classify_faces(recognizer, folders, arguments, report);
   };
 
-  McpTool follow{"follow_video",
-                 "Facial expressions over a video",
-                 "Follows the faces of a video: how often each showed which expression, and "
-                 "subtitles of the one seen most. Looks at two thousand frames at most.",
-                 {},
-                 {},
-                 {}};
+  McpTool follow{
+      "follow_video",
+      "Facial expressions over a video",
+      "Follows the faces of a video: how often each showed which expression, and "
+      "subtitles of the one seen most. Looks at two thousand frames, or half a minute, at most.",
+      {},
+      {},
+      {}};
   follow.input_schema =
       schema_of({{"path", of_type("string", "the video")},
                  {"every", of_type("integer", "each n-th frame is looked at; 5 where not given")}},
@@ -321,15 +360,16 @@ std::vector<McpTool> recognizer_tools(Recognizer& recognizer, const std::vector<
                                {"frames", whole},
                                {"labels", of_type("object", "frames a label")}},
                               {"id", "from", "to", "frames", "labels"});
-  follow.output_schema =
-      schema_of({{"path", text},
-                 {"frames", of_type("integer", "looked at")},
-                 {"seconds", of_type("number", "where the last of them is")},
-                 {"whole", of_type("boolean", "false where the video goes on")},
-                 {"faces", list_of(face, "seen most first")},
-                 {"other_faces", of_type("integer", "more that were seen less")},
-                 {"subtitles", of_type("string", "SubRip, of the face seen most")}},
-                {"path", "frames", "seconds", "whole", "faces", "other_faces", "subtitles"});
+  follow.output_schema = schema_of(
+      {{"path", text},
+       {"frames", of_type("integer", "looked at")},
+       {"seconds", of_type("number", "where the last of them is")},
+       {"whole", of_type("boolean", "false where the video goes on, or cannot be read on")},
+       {"error", of_type("string", "why it cannot be read on")},
+       {"faces", list_of(face, "seen most first")},
+       {"other_faces", of_type("integer", "more that were seen less")},
+       {"subtitles", of_type("string", "SubRip, of the first of these faces")}},
+      {"path", "frames", "seconds", "whole", "error", "faces", "other_faces", "subtitles"});
   follow.call = [&recognizer, folders](const auto& arguments, const auto& report) {
     return follow_video(recognizer, folders, arguments, report);
   };
@@ -347,7 +387,7 @@ std::vector<McpTool> recognizer_tools(Recognizer& recognizer, const std::vector<
                                       {"labels", list_of(text)},
                                       {"uncertain_below", number},
                                       {"detector", text},
-                                      {"folders", text},
+                                      {"folders", list_of(text)},
                                       {"meaning", text},
                                       {"training", of_type("object")}},
                                      {"architecture", "head", "labels", "uncertain_below",

@@ -13,7 +13,8 @@ namespace fer {
 
 // classify_faces, follow_video and describe_model; docs/prediction.md says what they take and give.
 // Throws kInput when one of the folders is none. No file is opened but photos and videos that lie
-// in them, links that lead elsewhere left out. The recognizer must outlive the tools.
+// in them, links that lead elsewhere left out; who may write there could still exchange a file
+// between the look at it and its opening. The recognizer must outlive the tools.
 std::vector<McpTool> recognizer_tools(Recognizer& recognizer,
                                       const std::vector<std::filesystem::path>& folders);
 

@@ -1,5 +1,6 @@
 #include "fer/vision/video_probe.h"
 
+#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <set>
@@ -98,19 +99,31 @@ std::int64_t end_of_segment(Bytes bytes) {
 }  // namespace
 
 bool looks_like_video(Bytes bytes) {
+  // Every container but this one has a zero near its beginning. What has none is a text, whatever
+  // word it begins with: FFmpeg would find a playlist in it (DASH) and open the files that it
+  // names.
+  constexpr std::size_t kBeginning = 64;
+  if (has_text(bytes, 0, "YUV4MPEG2 ")) return true;
+  if (std::ranges::count(bytes.first(std::min(kBeginning, bytes.size())), 0) == 0) return false;
   if (has_text(bytes, 4, "ftyp")) {
     return !has_text(bytes, 8, "heic") && !has_text(bytes, 8, "heix") &&
            !has_text(bytes, 8, "hevc") && !has_text(bytes, 8, "mif1") &&
            !has_text(bytes, 8, "msf1") && !has_text(bytes, 8, "avif");
   }
-  return has_text(bytes, 0, "YUV4MPEG2 ") || has_text(bytes, 4, "moov") ||
-         has_text(bytes, 4, "mdat") || has_text(bytes, 4, "wide") ||
+  return has_text(bytes, 4, "moov") || has_text(bytes, 4, "mdat") || has_text(bytes, 4, "wide") ||
          has_text(bytes, 0, "\x1A\x45\xDF\xA3") ||
          (has_text(bytes, 0, "RIFF") && has_text(bytes, 8, "AVI ")) || has_text(bytes, 0, "OggS") ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xBA", 4)) ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xB3", 4)) ||
          has_text(bytes, 0, "FLV\x01") || has_text(bytes, 0, "\x30\x26\xB2\x75") ||
          has_sync(bytes, 0, 188) || has_sync(bytes, 4, 192);
+}
+
+bool is_video_file(const fs::path& path) {
+  std::error_code none;
+  if (!fs::is_regular_file(path, none)) return false;
+  std::ifstream file(path, std::ios::binary);
+  return looks_like_video(read_at(file, 0, 512));
 }
 
 std::int64_t declared_bytes(const fs::path& path) {
