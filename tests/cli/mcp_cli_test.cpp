@@ -91,13 +91,14 @@ TEST_CASE("fer-mcp ends when it is asked to, while it waits and within a call") 
                             "' <in >out 2>log & p=$!; exec 3<out; ";
   const std::string end = "kill -TERM $p; wait $p; echo $?; kill $s; rm in out";
   // The first progress shows that the call runs.
-  const auto calling = run_shell(
-      "mkfifo in out; { cat session; sleep 60; } >in & s=$!; " + serve + "head -n 1 <&3; " + end,
-      scratch.path());
-  CHECK_THAT(calling.out, Catch::Contains("\"progress\":1}") && Catch::EndsWith("\n130\n"));
-  const auto waiting = run_shell("mkfifo in out; sleep 60 >in & s=$!; " + serve +
-                                     "until grep -q 'waits for' log; do sleep 0.1; done; " + end,
+  const auto calling = run_shell("mkfifo in out; { cat session; exec sleep 60; } >in & s=$!; " +
+                                     serve + "head -n 1 <&3; " + end,
                                  scratch.path());
+  CHECK_THAT(calling.out, Catch::Contains("\"progress\":1}") && Catch::EndsWith("\n130\n"));
+  const auto waiting =
+      run_shell("mkfifo in out; sleep 60 >in & s=$!; " + serve +
+                    "until grep -q 'waits for' log || ! kill -0 $p; do sleep 0.1; done; " + end,
+                scratch.path());
   CHECK(waiting.out == "130\n");
 }
 

@@ -43,7 +43,8 @@ class ItemSource {
         if (!input) return std::nullopt;
         path_ = input->path;
         shown_ = without_secrets(path_);
-        if (!input->error.empty() || !(is_address(path_) || is_video_file(path_))) return Item{shown_, {}, input->error};
+        if (!input->error.empty() || !(is_address(path_) || is_video_file(path_)))
+          return Item{shown_, {}, input->error};
       }
       try {
         if (!video_) {

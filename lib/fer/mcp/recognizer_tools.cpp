@@ -24,6 +24,7 @@ using Json = nlohmann::ordered_json;
 
 // A call is to end before its client loses patience, and its answer to be short enough to be read.
 constexpr std::int64_t kMostPictures = 100, kMostFrames = 2000;
+constexpr std::size_t kMostFaces = 100;
 constexpr std::chrono::seconds kMostTime{30};
 constexpr std::size_t kMostFollowed = 20;
 
@@ -161,13 +162,15 @@ McpResult classify_faces(Recognizer& recognizer, const Folders& folders,
   PredictionStream stream(recognizer, InputList::as_they_are(wanted),
                           prediction_options(recognizer));
   std::int64_t done = first;
-  while (!time_is_up(begin)) {
+  std::size_t faces = 0;
+  do {
     const auto prediction = stream.next();
     if (!prediction) break;
+    faces += prediction->faces.size();
     table->write(*prediction);
     results.push_back(prediction_json(*prediction, recognizer.head(), recognizer.labels()));
     report(++done - first, last - first);
-  }
+  } while (!time_is_up(begin) && faces < kMostFaces);
   if (all == 0) text << "there is no photo\n";
   if (done < all) {
     text << format("%lld more photos: ask again with skip %lld\n",
@@ -211,6 +214,9 @@ McpResult follow_video(Recognizer& recognizer, const Folders& folders,
   reader.finish();
   const fs::path path = folders.find(name);
   if (!is_video_file(path)) fail_input(quote(name) + " is no video");
+  // FFmpeg takes it for a pattern of the names of pictures.
+  if (path.string().find('%') != std::string::npos)
+    fail_input(quote(name) + ": a video with % in its path is not opened");
 
   PredictionStream stream(recognizer, InputList::as_they_are({{path.string(), ""}}), options);
   std::vector<Prediction> frames;
@@ -322,7 +328,7 @@ std::vector<McpTool> recognizer_tools(Recognizer& recognizer, const std::vector<
                    "Facial expressions on photos",
                    "Finds the faces on photos and names their facial expression. Takes photos and "
                    "folders of photos, relative ones in the folders that are open; answers for a "
-                   "hundred photos, or half a minute, at a time.",
+                   "hundred photos or faces, or half a minute, at a time.",
                    {},
                    {},
                    {}};

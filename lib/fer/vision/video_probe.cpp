@@ -99,19 +99,19 @@ std::int64_t end_of_segment(Bytes bytes) {
 }  // namespace
 
 bool looks_like_video(Bytes bytes) {
-  // Every container but this one has a zero near its beginning. What has none is a text, whatever
-  // word it begins with: FFmpeg would find a playlist in it (DASH) and open the files that it
-  // names.
-  constexpr std::size_t kBeginning = 64;
-  if (has_text(bytes, 0, "YUV4MPEG2 ")) return true;
-  if (std::ranges::count(bytes.first(std::min(kBeginning, bytes.size())), 0) == 0) return false;
-  if (has_text(bytes, 4, "ftyp")) {
+  // What begins with four bytes of any value could be a text: FFmpeg would find a playlist in it
+  // (DASH) and open the files that it names. A zero, or another byte below a tab, is in none.
+  const Bytes beginning = bytes.first(std::min<std::size_t>(64, bytes.size()));
+  const bool binary = std::ranges::any_of(beginning, [](std::uint8_t b) { return b < '\t'; });
+  if (binary && has_text(bytes, 4, "ftyp")) {
     return !has_text(bytes, 8, "heic") && !has_text(bytes, 8, "heix") &&
            !has_text(bytes, 8, "hevc") && !has_text(bytes, 8, "mif1") &&
            !has_text(bytes, 8, "msf1") && !has_text(bytes, 8, "avif");
   }
-  return has_text(bytes, 4, "moov") || has_text(bytes, 4, "mdat") || has_text(bytes, 4, "wide") ||
-         has_text(bytes, 0, "\x1A\x45\xDF\xA3") ||
+  return (binary && (has_text(bytes, 4, "moov") || has_text(bytes, 4, "mdat") ||
+                     has_text(bytes, 4, "wide"))) ||
+         has_text(bytes, 0, "YUV4MPEG2 ") || has_text(bytes, 4, "mdat") ||
+         has_text(bytes, 4, "wide") || has_text(bytes, 0, "\x1A\x45\xDF\xA3") ||
          (has_text(bytes, 0, "RIFF") && has_text(bytes, 8, "AVI ")) || has_text(bytes, 0, "OggS") ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xBA", 4)) ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xB3", 4)) ||
