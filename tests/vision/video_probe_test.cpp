@@ -92,6 +92,8 @@ TEST_CASE("transport streams are told by three packets, in cameras' files as wel
   CHECK_FALSE(is_video(stream.substr(0, 376)));
   std::string camera(600, 'x');
   for (const std::size_t at : {4, 196, 388}) camera[at] = 0x47;
+  CHECK_FALSE(is_video(camera));  // a text could look so; a packet has a clock and a header
+  camera[0] = '\0';
   CHECK(is_video(camera));
   std::string gif = "GIF89a" + std::string(600, 'x');
   gif[188] = 'G';

@@ -100,23 +100,22 @@ std::int64_t end_of_segment(Bytes bytes) {
 
 bool looks_like_video(Bytes bytes) {
   // What begins with four bytes of any value could be a text: FFmpeg would find a playlist in it
-  // (DASH) and open the files that it names. A zero, or another byte below a tab, is in none.
-  const Bytes beginning = bytes.first(std::min<std::size_t>(64, bytes.size()));
-  const bool binary = std::ranges::any_of(beginning, [](std::uint8_t b) { return b < '\t'; });
+  // (DASH) and open the files that it names. A byte below a tab is in none.
+  const bool binary = std::ranges::any_of(bytes, [](std::uint8_t b) { return b < '\t'; });
   if (binary && has_text(bytes, 4, "ftyp")) {
     return !has_text(bytes, 8, "heic") && !has_text(bytes, 8, "heix") &&
            !has_text(bytes, 8, "hevc") && !has_text(bytes, 8, "mif1") &&
            !has_text(bytes, 8, "msf1") && !has_text(bytes, 8, "avif");
   }
-  return (binary && (has_text(bytes, 4, "moov") || has_text(bytes, 4, "mdat") ||
-                     has_text(bytes, 4, "wide"))) ||
-         has_text(bytes, 0, "YUV4MPEG2 ") || has_text(bytes, 4, "mdat") ||
-         has_text(bytes, 4, "wide") || has_text(bytes, 0, "\x1A\x45\xDF\xA3") ||
+  const bool iso =
+      has_text(bytes, 4, "moov") || has_text(bytes, 4, "mdat") || has_text(bytes, 4, "wide");
+  return (binary && (iso || has_sync(bytes, 4, 192))) || has_text(bytes, 0, "YUV4MPEG2 ") ||
+         has_text(bytes, 0, "\x1A\x45\xDF\xA3") ||
          (has_text(bytes, 0, "RIFF") && has_text(bytes, 8, "AVI ")) || has_text(bytes, 0, "OggS") ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xBA", 4)) ||
          has_text(bytes, 0, std::string_view("\x00\x00\x01\xB3", 4)) ||
          has_text(bytes, 0, "FLV\x01") || has_text(bytes, 0, "\x30\x26\xB2\x75") ||
-         has_sync(bytes, 0, 188) || has_sync(bytes, 4, 192);
+         has_sync(bytes, 0, 188);
 }
 
 bool is_video_file(const fs::path& path) {
