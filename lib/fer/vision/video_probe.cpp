@@ -100,8 +100,11 @@ std::int64_t end_of_segment(Bytes bytes) {
 
 bool looks_like_video(Bytes bytes) {
   // What begins with four bytes of any value could be a text: FFmpeg would find a playlist in it
-  // (DASH) and open the files that it names. A byte below a tab is in none.
-  const bool binary = std::ranges::any_of(bytes, [](std::uint8_t b) { return b < '\t'; });
+  // (DASH) and open the files that it names. A byte that no text has tells, if it stands before a
+  // playlist could have ended.
+  const Bytes beginning = bytes.first(std::min<std::size_t>(64, bytes.size()));
+  const bool binary = std::ranges::any_of(
+      beginning, [](std::uint8_t b) { return b < ' ' && b != '\t' && b != '\n' && b != '\r'; });
   if (binary && has_text(bytes, 4, "ftyp")) {
     return !has_text(bytes, 8, "heic") && !has_text(bytes, 8, "heix") &&
            !has_text(bytes, 8, "hevc") && !has_text(bytes, 8, "mif1") &&
