@@ -78,6 +78,32 @@ TEST_CASE("fer-mcp finds faces on a photo and follows one over a clip") {
   CHECK(video["faces"][0]["frames"] > 0.9 * video["frames"].get<double>());
 }
 
+TEST_CASE("fer-mcp answers for a hundred faces at a time") {
+  const auto photo = sample_file("sample6.jpg");  // of four
+  if (photo.empty()) return;
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "photos");
+  for (int i = 0; i < 30; ++i)
+    std::filesystem::copy_file(photo, scratch / ("photos/" + std::to_string(i) + ".jpg"));
+  write_text(scratch / "session",
+             R"({"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"classify_faces",)"
+             R"("arguments":{"paths":["."]}}}
+)");
+  const auto result =
+      run_shell("cat session | " + kMcp + " -m m.safetensors photos", scratch.path());
+  INFO(result.err);
+  const auto lines = objects(result.out);
+  REQUIRE(lines.size() == 1);
+  const auto& told = lines[0]["result"]["structuredContent"];
+  CHECK(told["photos"] == 30);
+  std::size_t faces = 0, last = 0;
+  for (const auto& photo_told : told["results"]) faces += last = photo_told["faces"].size();
+  CHECK(faces >= 100);
+  CHECK(faces - last < 100);
+  CHECK(told["left"] == 30 - told["results"].size());
+}
+
 TEST_CASE("fer-mcp ends when it is asked to, while it waits and within a call") {
   const auto clip = sample_file("franck.mp4");
   if (clip.empty()) return;

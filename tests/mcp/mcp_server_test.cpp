@@ -18,6 +18,8 @@ McpServer server() {
   McpTool echo{"echo", "Echo", "Says it again.", {{"type", "object"}}, {{"type", "object"}}, {}};
   echo.call = [](const Json& arguments, const McpTool::Report& report) {
     if (!arguments.contains("text")) fail_input("arguments: 'text' is missing");
+    report(0, 0);
+    report(1, 2);
     report(1, 2);
     report(2, 0);
     return McpResult{arguments["text"], {{"said", arguments["text"]}}};

@@ -197,8 +197,12 @@ TEST_CASE("an assistant's arguments are checked one by one") {
              Catch::Contains("unknown key \"top\""));
   CHECK_THAT(why("follow_video", {{"path", "a.png"}}), Catch::Contains("is no video"));
   CHECK_THAT(why("follow_video", {{"path", "d.avi"}}), Catch::Contains("is no video"));
-  write_clip(folder / "x%d.avi", 2);
-  CHECK_THAT(why("follow_video", {{"path", "x%d.avi"}}), Catch::Contains("% in its path"));
+  write_clip(folder / "x%d.png", 2);
+  CHECK_THAT(why("follow_video", {{"path", "x%d.png"}}), Catch::Contains("% in its path"));
+  write_clip(folder / "100 %d fun.avi", 3);
+  CHECK(assistant.ask("follow_video", {{"path", "100 %d fun.avi"}, {"every", 1}})
+            .structured["frames"] == 3);
+  CHECK_THAT(why("follow_video", {{"path", "b.avi"}, {"every", 251}}), Catch::Contains("'every'"));
   CHECK_THAT(why("follow_video", {{"path", "b.avi"}, {"every", 0}}), Catch::Contains("'every'"));
   CHECK_THAT(why("describe_model", {{"all", true}}), Catch::Contains("unknown key"));
   // By what they hold, not by name: one that is none is told in its place, and the others answered.

@@ -95,7 +95,7 @@ def check_unpacked(packages, root, source):
         run("dpkg-deb", "-x", package, str(root))
         if name == "libfer-dev":
             examples = root.parent / "examples"
-            run("cmake", "-S", source / "examples", "-B", examples, f"-DCMAKE_PREFIX_PATH={root}/usr",
+            run("cmake", "-G", "Unix Makefiles", "-S", source / "examples", "-B", examples, f"-DCMAKE_PREFIX_PATH={root}/usr",
                 "-DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_HDF5=ON")
             run("cmake", "--build", examples)
             check_build(examples, allowed)

@@ -159,9 +159,11 @@ Json McpServer::call(const nlohmann::json& params, const Client& client) const {
     if (const auto& given = meta["progressToken"]; given.is_string() || given.is_number_integer())
       token = given;
   }
+  std::int64_t told = 0;
   const McpTool::Report report = [&](std::int64_t done, std::int64_t total) {
     if (client.stopping()) throw Stopped();
-    if (token.is_null()) return;
+    if (token.is_null() || done <= told) return;
+    told = done;
     Json progress = {{"progressToken", token}, {"progress", done}};
     if (total > 0) progress["total"] = total;
     client.send({{"jsonrpc", "2.0"}, {"method", "notifications/progress"}, {"params", progress}});

@@ -17,8 +17,8 @@ struct McpResult {
 };
 
 struct McpTool {
-  // How much is done, of how much (0: unknown); the client hears of it when it has asked to. What
-  // it throws ends the call.
+  // How much is done, of how much (0: unknown); a client that has asked to hears of it as it grows.
+  // To be called often: what it throws ends the call, where the server is to stop.
   using Report = std::function<void(std::int64_t done, std::int64_t total)>;
 
   std::string name, title, description;

@@ -23,7 +23,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // A call is to end before its client loses patience, and its answer to be short enough to be read.
-constexpr std::int64_t kMostPictures = 100, kMostFrames = 2000;
+// The time is looked at between frames.
+constexpr std::int64_t kMostPictures = 100, kMostFrames = 2000, kMostSkipped = 250;
 constexpr std::size_t kMostFaces = 100;
 constexpr std::chrono::seconds kMostTime{30};
 constexpr std::size_t kMostFollowed = 20;
@@ -34,9 +35,7 @@ constexpr const char* kMeaning =
     "A label names a facial expression category, what a face looks like to most observers, not "
     "what a person feels. 'uncertain' and faces without an answer are to be reported as such.";
 
-bool time_is_up(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::steady_clock::now() - begin > kMostTime;
-}
+using Clock = std::chrono::steady_clock;
 
 // The folders that are open to an assistant.
 class Folders {
@@ -113,7 +112,7 @@ PredictionOptions prediction_options(const Recognizer& recognizer) {
 // The photos that are asked for, each a regular file in the folders, or why there is none. A folder
 // that can be listed gives all that it has but what its links lead to outside.
 std::vector<Input> photos_of(const Folders& folders, const std::vector<std::string>& names,
-                             bool recursive) {
+                             bool recursive, Clock::time_point end, const McpTool::Report& report) {
   std::vector<Input> photos;
   std::error_code none;
   for (const std::string& name : names) {
@@ -128,11 +127,12 @@ std::vector<Input> photos_of(const Folders& folders, const std::vector<std::stri
     std::istringstream nothing;
     InputList list({path.string()}, recursive, nothing);
     while (const auto input = list.next()) {
+      report(0, 0);
+      if (Clock::now() > end) fail_input(quote(name) + " takes too long to list: name its folders");
       const auto place = folders.canonical_inside(input->path);
       if (!place) continue;
-      if (!input->error.empty()) photos.push_back({place->string(), input->error});
-      if (has_photo_extension(*place) && fs::is_regular_file(*place, none))
-        photos.push_back({place->string(), ""});
+      const bool photo = has_photo_extension(*place) && fs::is_regular_file(*place, none);
+      if (photo || !input->error.empty()) photos.push_back({place->string(), input->error});
     }
   }
   return photos;
@@ -140,7 +140,7 @@ std::vector<Input> photos_of(const Folders& folders, const std::vector<std::stri
 
 McpResult classify_faces(Recognizer& recognizer, const Folders& folders,
                          const nlohmann::json& arguments, const McpTool::Report& report) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now(), end = begin + kMostTime;
   JsonReader reader(arguments, "arguments");
   const std::vector<std::string> names = reader.texts("paths");
   const bool recursive = reader.has("recursive") && reader.boolean("recursive");
@@ -148,7 +148,8 @@ McpResult classify_faces(Recognizer& recognizer, const Folders& folders,
   reader.finish();
   if (names.empty()) fail_input("arguments: 'paths' names nothing");
 
-  const std::vector<Input> photos = photos_of(folders, names, recursive);
+  const std::vector<Input> photos =
+      photos_of(folders, names, recursive, begin + kMostTime / 2, report);
   const auto all = static_cast<std::int64_t>(photos.size());
   const std::int64_t first = std::min(skip, all), last = std::min(first + kMostPictures, all);
   std::vector<Input> wanted(photos.begin() + first, photos.begin() + last);
@@ -170,7 +171,7 @@ McpResult classify_faces(Recognizer& recognizer, const Folders& folders,
     table->write(*prediction);
     results.push_back(prediction_json(*prediction, recognizer.head(), recognizer.labels()));
     report(++done - first, last - first);
-  } while (!time_is_up(begin) && faces < kMostFaces);
+  } while (Clock::now() < end && faces < kMostFaces);
   if (all == 0) text << "there is no photo\n";
   if (done < all) {
     text << format("%lld more photos: ask again with skip %lld\n",
@@ -206,24 +207,25 @@ Timeline timeline_of(int id, const std::vector<Prediction>& frames, const Recogn
 
 McpResult follow_video(Recognizer& recognizer, const Folders& folders,
                        const nlohmann::json& arguments, const McpTool::Report& report) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto end = Clock::now() + kMostTime;
   JsonReader reader(arguments, "arguments");
   const std::string name = reader.text("path");
   PredictionOptions options = prediction_options(recognizer);
-  options.every = static_cast<int>(reader.has("every") ? reader.integer("every", 1, 1000) : 5);
+  options.every =
+      static_cast<int>(reader.has("every") ? reader.integer("every", 1, kMostSkipped) : 5);
   reader.finish();
   const fs::path path = folders.find(name);
   if (!is_video_file(path)) fail_input(quote(name) + " is no video");
-  // FFmpeg takes it for a pattern of the names of pictures.
-  if (path.string().find('%') != std::string::npos)
-    fail_input(quote(name) + ": a video with % in its path is not opened");
+  // FFmpeg takes it for a pattern of the names of pictures, which may be links.
+  if (path.string().find('%') != std::string::npos && !has_video_extension(path))
+    fail_input(quote(name) + ": a video with % in its path needs a video's extension");
 
   PredictionStream stream(recognizer, InputList::as_they_are({{path.string(), ""}}), options);
   std::vector<Prediction> frames;
   std::map<int, Followed> faces;
   bool whole = false;
   std::string error;
-  while (!time_is_up(begin)) {
+  while (Clock::now() < end) {
     auto frame = stream.next();
     whole = !frame;
     if (whole || static_cast<std::int64_t>(frames.size()) == kMostFrames) break;
@@ -356,10 +358,10 @@ std::vector<McpTool> recognizer_tools(Recognizer& recognizer, const std::vector<
       {},
       {},
       {}};
-  follow.input_schema =
-      schema_of({{"path", of_type("string", "the video")},
-                 {"every", of_type("integer", "each n-th frame is looked at; 5 where not given")}},
-                {"path"});
+  follow.input_schema = schema_of(
+      {{"path", of_type("string", "the video")},
+       {"every", of_type("integer", "each n-th frame is looked at, 1 to 250; 5 where not given")}},
+      {"path"});
   const Json face = schema_of({{"id", whole},
                                {"from", of_type("number", "seconds")},
                                {"to", of_type("number", "seconds")},
