@@ -133,7 +133,7 @@ TEST_CASE("fer-mcp says in one line what is wrong with its command") {
   write_model(scratch / "m.safetensors");
   for (const auto& [arguments, message] :
        {std::pair<std::string, std::string>{"-m m.safetensors", "name the folders that are open"},
-        {"-m m.safetensors nowhere", "nowhere: is not a folder"}}) {
+        {"-m m.safetensors --detector none nowhere", "nowhere: is not a folder"}}) {
     const auto result = run_shell(kMcp + " " + arguments, scratch.path());
     CHECK(result.exit_code == 2);
     CHECK(result.out.empty());

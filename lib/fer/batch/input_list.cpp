@@ -68,7 +68,7 @@ InputList::InputList(std::vector<std::string> arguments, bool recursive, std::is
 
 InputList InputList::as_they_are(std::vector<Input> inputs) {
   InputList list;
-  list.as_they_are_ = {inputs.begin(), inputs.end()};
+  list.as_they_are_ = std::move(inputs);
   return list;
 }
 
@@ -112,11 +112,7 @@ InputList::Source InputList::open(const std::string& argument) const {
 }
 
 std::optional<Input> InputList::next() {
-  if (!as_they_are_.empty()) {
-    Input input = std::move(as_they_are_.front());
-    as_they_are_.pop_front();
-    return input;
-  }
+  if (given_ < as_they_are_.size()) return as_they_are_[given_++];
   while (!open_.empty()) {
     const auto path = open_.back().next();
     if (!path) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
@@ -57,7 +56,8 @@ class InputList {
   std::vector<std::string> arguments_;
   bool recursive_ = false;
   std::istream* input_ = nullptr;
-  std::deque<Input> as_they_are_;
+  std::vector<Input> as_they_are_;
+  std::size_t given_ = 0;  // of these
   std::vector<Source> open_;  // the innermost last
 };
 
