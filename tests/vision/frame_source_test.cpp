@@ -1,7 +1,11 @@
+#include <array>
 #include <cstdlib>
+#include <opencv2/core.hpp>
+#include <opencv2/videoio.hpp>
 
 #include "fer/vision/frame_source.h"
 
+#include "fer/core/file.h"
 #include "fer/vision/image_io.h"
 #include "support/temp_folder.h"
 #include "support/tone_classifier.h"
@@ -47,6 +51,75 @@ TEST_CASE("frames of a file, a folder and a source that is not there") {
   for (const char* wrong : {"/nowhere/clip.mp4", "299", "250", "/dev/null"}) {
     options.source = wrong;
     CHECK_THAT(message_of([&] { open_frame_source(options); }), Catch::Contains(wrong));
+  }
+}
+
+namespace {
+
+// Says in an MP4 file how its pictures are to be shown: the first four numbers of the matrix in its
+// track header, 16.16 fixed point, and the shift that brings them back into view.
+void set_matrix(const std::filesystem::path& path, std::array<int, 4> turn, int right, int down) {
+  std::string data = read_text_file(path);
+  const std::size_t at = data.find("tkhd");
+  REQUIRE(at != std::string::npos);
+  REQUIRE(data[at + 4] == 0);  // version 0: the matrix comes after 40 bytes
+  const auto put = [&](int index, int value) {
+    const auto fixed = static_cast<std::uint32_t>(value) << 16;
+    for (int byte = 0; byte < 4; ++byte)
+      data[at + 44 + static_cast<std::size_t>(4 * index + byte)] =
+          static_cast<char>(fixed >> (24 - 8 * byte));
+  };
+  put(0, turn[0]);
+  put(1, turn[1]);
+  put(3, turn[2]);
+  put(4, turn[3]);
+  put(6, right);
+  put(7, down);
+  write_file_atomically(path, data);
+}
+
+}  // namespace
+
+TEST_CASE("a video that was filmed upright, or upside down, is seen as its file says") {
+  const TempFolder folder;
+  constexpr int kWidth = 128, kHeight = 64;
+  struct Case {
+    const char* name;
+    std::array<int, 4> matrix;
+    int right, down;
+    bool upright;
+    int bright_x, bright_y;  // of the result, in quarters
+  };
+  // The left upper corner is bright. x' = a x + c y + right, y' = b x + d y + down.
+  const Case cases[] = {{"as it is", {1, 0, 0, 1}, 0, 0, false, 0, 0},
+                        {"90 clockwise", {0, 1, -1, 0}, kHeight, 0, true, 3, 0},
+                        {"180", {-1, 0, 0, -1}, kWidth, kHeight, false, 3, 3},
+                        {"90 counterclockwise", {0, -1, 1, 0}, 0, kWidth, true, 0, 3}};
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const auto path = folder / "clip.mp4";
+    {
+      cv::VideoWriter video(path.string(), cv::CAP_FFMPEG,
+                            cv::VideoWriter::fourcc('m', 'p', '4', 'v'), 10, {kWidth, kHeight});
+      cv::Mat picture(kHeight, kWidth, CV_8UC3, cv::Scalar::all(20));
+      picture(cv::Rect(0, 0, kWidth / 2, kHeight / 2)) = cv::Scalar::all(230);
+      for (int i = 0; i < 3; ++i) video.write(picture);
+    }
+    set_matrix(path, c.matrix, c.right, c.down);
+    FrameSourceOptions options;
+    options.source = path.string();
+    const auto frame = open_frame_source(options)->next();
+    REQUIRE(frame);
+    const Image& image = frame->image;
+    CHECK(image.width == (c.upright ? kHeight : kWidth));
+    CHECK(image.height == (c.upright ? kWidth : kHeight));
+    for (const int x : {0, 3}) {
+      for (const int y : {0, 3}) {
+        INFO(x << " " << y);
+        const int tone = image.at(image.width * (2 * x + 1) / 8, image.height * (2 * y + 1) / 8);
+        CHECK((tone > 128) == (x == c.bright_x && y == c.bright_y));
+      }
+    }
   }
 }
 

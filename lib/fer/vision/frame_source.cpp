@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <opencv2/core.hpp>
+#include <opencv2/core/utility.hpp>
 #include <opencv2/videoio.hpp>
 #include <system_error>
 
@@ -39,6 +40,24 @@ std::string trouble_with(const std::string& device) {
            " (usually: sudo usermod -aG video $USER, and log in again)";
   }
   return "cannot be opened: " + std::generic_category().message(errno);
+}
+
+// OpenCV 4.6 turns what a phone filmed upright the wrong way, by -90 for 90 degrees
+// (opencv/opencv#22088): there the pictures come as they lie in the file, and this is how they have
+// to be turned. -1: not at all.
+int turn_of(cv::VideoCapture& capture) {
+  if (cv::getVersionMajor() != 4 || cv::getVersionMinor() != 6) return -1;
+  if (!capture.set(cv::CAP_PROP_ORIENTATION_AUTO, 0)) return -1;
+  switch (std::lround(capture.get(cv::CAP_PROP_ORIENTATION_META))) {
+    case 90:
+      return cv::ROTATE_90_COUNTERCLOCKWISE;
+    case 180:
+      return cv::ROTATE_180;
+    case 270:
+      return cv::ROTATE_90_CLOCKWISE;
+    default:
+      return -1;
+  }
 }
 
 class CaptureSource : public FrameSource {
@@ -91,6 +110,7 @@ class CaptureSource : public FrameSource {
         }
         if (options.fps > 0) capture_.set(cv::CAP_PROP_FPS, options.fps);
       }
+      if (!camera) turn_ = turn_of(capture_);
       const double fps = capture_.get(cv::CAP_PROP_FPS),
                    count = capture_.get(cv::CAP_PROP_FRAME_COUNT);
       if (fps > 0 && fps < 1000) fps_ = fps;
@@ -115,6 +135,7 @@ class CaptureSource : public FrameSource {
       if (!capture_.retrieve(mat))
         fail_runtime(name_ +
                      format(": frame %lld cannot be decoded", static_cast<long long>(frame.index)));
+      if (turn_ >= 0) cv::rotate(mat, mat, turn_);
     } catch (const cv::Exception& error) {
       fail_runtime(name_ + ": " + trim(error.err));
     }
@@ -151,6 +172,7 @@ class CaptureSource : public FrameSource {
   cv::VideoCapture capture_;
   std::string name_;
   bool live_ = false;
+  int turn_ = -1;  // cv::RotateFlags
   double fps_ = 0;
   std::int64_t index_ = 0;
   double time_ = 0;

@@ -13,7 +13,7 @@
 namespace fer {
 
 struct Frame {
-  Image image;             // RGB
+  Image image;             // RGB, upright as the file says
   std::int64_t index = 0;  // 0, 1, 2 ... as the source delivers them
   double time = 0;  // seconds: of the recording for files, since opening for cameras and streams
 };
