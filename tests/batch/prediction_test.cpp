@@ -180,6 +180,17 @@ TEST_CASE("a video gives each n-th frame with its time, between images in the or
   CHECK_FALSE(all[6].error.empty());
 }
 
+TEST_CASE("a face that sits still keeps its number when a frame in some seconds is looked at") {
+  const TempFolder folder;
+  write_clip(folder / "clip.y4m", 151);  // ten frames a second
+  Recognizer recognizer = tone_recognizer();
+  PredictionOptions options = crops();
+  options.every = 50;
+  const auto all = predict(recognizer, {(folder / "clip.y4m").string()}, options);
+  REQUIRE(all.size() == 4);
+  for (const Prediction& p : all) CHECK(p.ids == std::vector<int>{1});
+}
+
 TEST_CASE("a video that was cut off gives its frames and then an error") {
   const TempFolder folder;
   constexpr std::size_t kFrame = 8 + 16 * 16 * 3;

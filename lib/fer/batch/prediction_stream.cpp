@@ -143,10 +143,15 @@ class Finder {
 struct PredictionStream::Pipeline {
   OrderedParallelMap<Item, Found> found;
   Tracker tracker;  // of the video under way
+  double last_time = 0;
 
   void number(Prediction& prediction) {
     if (prediction.frame < 0) return;
     if (prediction.frame == 0) tracker = Tracker();
+    // With a frame in some seconds a face that sits still has been in sight all the same.
+    else
+      tracker.remember_at_least(1.5 * (prediction.time - last_time));
+    last_time = prediction.time;
     std::vector<Box> boxes;
     for (const FaceResult& face : prediction.faces) boxes.push_back(face.face.box);
     prediction.ids = tracker.update(boxes, prediction.time);
@@ -164,7 +169,8 @@ PredictionStream::PredictionStream(Recognizer& recognizer, InputList inputs,
   pipeline_.reset(new Pipeline{
       {ItemSource(std::move(inputs), options.every),
        [&recognizer, options] { return Finder(recognizer, options); }, threads, window},
-      Tracker()});
+      Tracker(),
+      0});
 }
 
 PredictionStream::~PredictionStream() = default;

@@ -56,6 +56,10 @@ std::vector<int> Tracker::update(std::span<const Box> boxes, double time) {
   return ids;
 }
 
+void Tracker::remember_at_least(double seconds) {
+  options_.remember = std::max(options_.remember, seconds);
+}
+
 bool Tracker::remembers(int id) const {
   return std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& t) { return t.id == id; });
 }

@@ -10,8 +10,10 @@
 namespace fer {
 
 struct TrackerOptions {
-  float min_iou = 0.3f;   // boxes that overlap less are not taken for the same face at once
-  double remember = 2.0;  // seconds that a face may be out of sight and come back with its number
+  float min_iou = 0.3f;  // boxes that overlap less are not taken for the same face at once
+  // Seconds that a face may be out of sight and come back with its number. Must be longer than from
+  // one frame to the next.
+  double remember = 2.0;
 };
 
 class Tracker {
@@ -23,6 +25,9 @@ class Tracker {
   // nearness: a centre within one face's size of where the face was last, of about the same size.
   // `time`: seconds, not falling.
   std::vector<int> update(std::span<const Box> boxes, double time);
+
+  // For frames that turn out to lie further apart than expected.
+  void remember_at_least(double seconds);
 
   // Whether the face is in sight or may still come back.
   bool remembers(int id) const;
