@@ -30,10 +30,11 @@ CaptureOptions options_for(const std::filesystem::path& source) {
 }
 
 // An MJPEG camera on the network that serves one client at a time and can be switched off.
-// pictures: after so many it hangs up.
+// pictures: after so many it hangs up; delay: before it answers.
 class NetworkCamera {
  public:
-  explicit NetworkCamera(int port = 0, int pictures = 1 << 30) : pictures_(pictures) {
+  explicit NetworkCamera(int port = 0, int pictures = 1 << 30, std::chrono::milliseconds delay = {})
+      : pictures_(pictures), delay_(delay) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int yes = 1;
     ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -64,6 +65,7 @@ class NetworkCamera {
       const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (client < 0) return;
       ++connections_;
+      std::this_thread::sleep_for(delay_);
       std::string data =
           "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
       for (int i = 0; i <= pictures_ && !stopping_ &&
@@ -80,6 +82,7 @@ class NetworkCamera {
   }
   int listener_ = -1, port_ = 0;
   int pictures_;
+  std::chrono::milliseconds delay_;
   std::atomic<int> connections_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
@@ -250,6 +253,41 @@ TEST_CASE("a camera that is lost at once after each opening is tried with growin
   options.first_pause = 0.1;
   options.longest_pause = 0.4;
   CHECK(pauses_of(options, camera, 6) ==
+        std::vector<std::string>{"next try in 0.1 s", "next try in 0.2 s", "next try in 0.4 s"});
+}
+
+TEST_CASE("a camera that opens slowly keeps the clock's time and is tried with growing pauses") {
+  constexpr std::chrono::milliseconds kDelay(1200);
+  {
+    auto camera = std::make_unique<NetworkCamera>(0, 1 << 30, kDelay);
+    const int port = camera->port();
+    CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", port));
+    options.source.timeout = 3;
+    const std::atomic<bool> paused{false};
+    Capture capture(options, paused);
+    const auto first = capture.next();
+    REQUIRE(first);
+    camera = std::make_unique<NetworkCamera>(0);  // another one: the first is gone
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (capture.notice().empty() && std::chrono::steady_clock::now() < give_up) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    camera = std::make_unique<NetworkCamera>(port);
+    std::optional<CapturedFrame> last;
+    while (capture.reconnections() == 0 && std::chrono::steady_clock::now() < give_up) {
+      last = capture.next();
+    }
+    last = capture.next();
+    REQUIRE(last);
+    CHECK(capture.reconnections() == 1);
+    CHECK(last->frame.time - first->frame.time ==
+          Approx(std::chrono::duration<double>(last->at - first->at).count()).margin(0.25));
+  }
+  NetworkCamera camera(0, 5, kDelay);
+  CaptureOptions options = options_for(format("http://127.0.0.1:%d/stream.mjpg", camera.port()));
+  options.first_pause = 0.1;
+  options.longest_pause = 0.4;
+  CHECK(pauses_of(options, camera, 4) ==
         std::vector<std::string>{"next try in 0.1 s", "next try in 0.2 s", "next try in 0.4 s"});
 }
 

@@ -25,7 +25,7 @@ Capture::Capture(const CaptureOptions& options, const std::atomic<bool>& paused)
   live_ = source_->live();
   fps_ = source_->fps();
   due_base_ = Clock::now();
-  opened_ = begin_;
+  opened_ = due_base_;
   pause_ = options_.first_pause;
   thread_ = std::thread([this] { run(); });
 }
@@ -103,11 +103,12 @@ bool Capture::reopen(std::string why) {
       }
     }
     try {
-      opened_ = Clock::now();
+      const auto before = Clock::now();
       source_ = open_frame_source(options_.source);
+      opened_ = Clock::now();
       fps_ = source_->fps();
       live_ = source_->live();
-      const double by_clock = std::chrono::duration<double>(opened_ - begin_).count();
+      const double by_clock = std::chrono::duration<double>(before - begin_).count();
       base_ = live_ ? std::max(by_clock, next_time) : next_time;
       due_base_ = Clock::now() - seconds(base_);
       any_ = false;

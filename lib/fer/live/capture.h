@@ -73,6 +73,8 @@ class Capture {
 
   CaptureOptions options_;
   const std::atomic<bool>& paused_;
+  // Before the source, whose times begin with its opening.
+  Clock::time_point begin_ = Clock::now();
   std::unique_ptr<FrameSource> source_;
   NewestSlot<CapturedFrame> slot_;
   std::atomic<bool> live_{false};
@@ -90,9 +92,8 @@ class Capture {
   std::int64_t index_ = 0;
   double base_ = 0;  // seconds added to the source's own times
   double last_time_ = 0;
-  double pause_ = 0;  // before the next try
-  Clock::time_point begin_ = Clock::now();
-  Clock::time_point opened_;    // the source as it is
+  double pause_ = 0;            // before the next try
+  Clock::time_point opened_;    // the source as it is, when that was done
   Clock::time_point due_base_;  // when a frame of time 0 is due
   std::thread thread_;
 };
