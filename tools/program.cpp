@@ -54,8 +54,9 @@ namespace {
 // Read by every thread, written in a handler.
 std::atomic<bool> stop_signal{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
-void on_stop_signal(int) {
-  if (stop_signal.exchange(true)) _exit(130);
+void on_stop_signal(int signal) {
+  // Both the kernel and the shell tell that a terminal is gone: that is no second wish.
+  if (stop_signal.exchange(true) && signal != SIGHUP) _exit(130);
 }
 }  // namespace
 
@@ -64,6 +65,9 @@ void install_stop_handler() {
   action.sa_handler = on_stop_signal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // else nohup's
 }
 
 bool stop_requested() { return stop_signal; }

@@ -10,8 +10,8 @@ namespace fer::tools {
 // written is one of them.
 int run_program(const std::string& name, const std::function<int()>& body);
 
-// After install_stop_handler() the first SIGINT or SIGTERM asks to stop; a second one ends the
-// process at once with 130.
+// After install_stop_handler() the first SIGINT, SIGTERM or SIGHUP (a closed terminal; not under
+// nohup) asks to stop; a second SIGINT or SIGTERM ends the process at once with 130.
 void install_stop_handler();
 bool stop_requested();
 

@@ -94,6 +94,47 @@ TEST_CASE("fer-live ends when its reader goes away") {
   CHECK(objects(result.out).size() == 5);
 }
 
+TEST_CASE("a recording is whole when the terminal is closed, and goes on under nohup") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  for (int i = 0; i < 3; ++i) {
+    write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
+  }
+  write_text(scratch / "events.jsonl", "{}\n");
+  write_text(scratch / "hang-up.sh", R"sh(
+arguments="-m m.safetensors --detector haar --source frames --loop --view none --events events.jsonl"
+"$FER_LIVE" $arguments --record closed.mp4 &
+program=$!
+until [ "$(wc -l <events.jsonl)" -gt 5 ]; do sleep 0.1; done
+kill -HUP $program
+kill -HUP $program 2>/dev/null  # of the kernel and of the shell
+wait $program
+echo $? >closed
+nohup "$FER_LIVE" $arguments --record kept.mp4 >nohup.out &
+program=$!
+lines=$(wc -l <events.jsonl)
+until [ "$(wc -l <events.jsonl)" -gt $((lines + 5)) ]; do sleep 0.1; done
+kill -HUP $program
+lines=$(wc -l <events.jsonl)
+until [ "$(wc -l <events.jsonl)" -gt $((lines + 5)) ]; do sleep 0.1; done
+kill -TERM $program
+wait $program
+echo $? >kept
+)sh");
+  const auto result = run_shell(
+      "env FER_LIVE='" + std::string(FER_BIN_DIR) + "/fer-live' timeout 100 bash hang-up.sh",
+      scratch.path());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  for (const char* name : {"closed", "kept"}) {
+    INFO(name);
+    CHECK(slurp(scratch / name) == "130\n");
+    CHECK(std::filesystem::file_size(scratch.path() / (name + std::string(".mp4"))) > 300);
+  }
+  CHECK(slurp(scratch / "events.jsonl").starts_with("{}\n"));  // what was there stays
+}
+
 TEST_CASE(
     "fer-live ends with an error where a folder in a loop holds no picture that can be read") {
   const TemporaryFolder scratch;

@@ -233,6 +233,37 @@ TEST_CASE("a recording leaves out what is too fast for it, and shows a long abse
   }
 }
 
+TEST_CASE("a recording keeps the proportions of pictures of another shape, and any name") {
+  const TemporaryFolder output;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(output.path());  // a relative name with a colon is no protocol
+  {
+    Controls controls;
+    Recorder recorder("12:30.mp4", controls);
+    for (const auto& [width, height] : {std::pair(128, 64), {64, 64}}) {
+      auto frame = std::make_shared<LiveFrame>();
+      frame->overlay = Image(width, height, 3, 200);
+      frame->source_fps = 10;
+      frame->time = width == 128 ? 0 : 0.1;
+      recorder.put(frame);
+    }
+    recorder.finish();
+  }
+  std::filesystem::current_path(before);
+  FrameSourceOptions recording;
+  recording.source = (output / "12:30.mp4").string();
+  const auto source = open_frame_source(recording);
+  const auto whole = source->next(), middle = source->next();
+  REQUIRE(whole);
+  REQUIRE(middle);
+  CHECK(middle->image.width == 128);
+  for (const int x : {8, 64, 120}) {
+    INFO(x);
+    CHECK(int(whole->image.at(x, 32)) == Approx(200).margin(12));
+    CHECK(int(middle->image.at(x, 32)) == Approx(x == 64 ? 200 : 0).margin(12));
+  }
+}
+
 TEST_CASE("a recording has its source's rate: each picture once") {
   const TemporaryFolder output;
   // NTSC's rate, a camera's, and more than is worth its disk.

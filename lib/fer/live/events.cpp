@@ -50,7 +50,7 @@ EventWriter::EventWriter(const std::string& path, const Recognizer& recognizer, 
     : path_(path),
       recognizer_(recognizer),
       controls_(controls),
-      file_(path == "-" ? stdout : std::fopen(path.c_str(), "we")) {
+      file_(path == "-" ? stdout : std::fopen(path.c_str(), "ae")) {
   if (file_ == nullptr) fail_runtime(path + ": cannot be written: " + std::strerror(errno));
   controls_.storing_answers = file_ != stdout;
 }

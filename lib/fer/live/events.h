@@ -14,7 +14,7 @@ nlohmann::ordered_json event_json(const LiveFrame& frame, const Recognizer& reco
 // One line, without a line break; bytes that are no UTF-8 are replaced.
 std::string event_line(const nlohmann::ordered_json& event);
 
-// To a file or standard output ("-"), each line flushed. A reader that went away ends the program
+// To the end of a file or to standard output ("-"), each line flushed. A reader that went away ends the program
 // cleanly (controls.quit) where the program ignores SIGPIPE; a disk that is full throws kRuntime.
 class EventWriter : public Sink {
  public:

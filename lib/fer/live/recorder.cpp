@@ -14,6 +14,28 @@
 
 namespace fer {
 
+namespace {
+
+// What stands before a colon in a relative name would be taken for a protocol.
+std::string name_for_ffmpeg(const std::filesystem::path& path) {
+  return std::filesystem::absolute(path).string();
+}
+
+// As large as fits, in the middle of black.
+cv::Mat fitted(const cv::Mat& picture, const cv::Size& size) {
+  const double factor = std::min(static_cast<double>(size.width) / picture.cols,
+                                 static_cast<double>(size.height) / picture.rows);
+  const cv::Size inner(std::clamp(cvRound(factor * picture.cols), 1, size.width),
+                       std::clamp(cvRound(factor * picture.rows), 1, size.height));
+  cv::Mat result(size, picture.type(), cv::Scalar::all(0));
+  cv::Mat middle = result(cv::Rect((size.width - inner.width) / 2, (size.height - inner.height) / 2,
+                                   inner.width, inner.height));
+  cv::resize(picture, middle, inner, 0, 0, cv::INTER_AREA);
+  return result;
+}
+
+}  // namespace
+
 struct Recorder::Writer {
   cv::VideoWriter video;
   cv::Size size;
@@ -58,7 +80,7 @@ void Recorder::put(const LiveFramePtr& frame) {
     writer_->size = {frame->overlay.width, frame->overlay.height};
     writer_->fps = frame->source_fps >= 1 ? std::min(frame->source_fps, 60.0) : 25;
     writer_->begin = frame->time;
-    if (!writer_->video.open(part_.string(), cv::CAP_FFMPEG,
+    if (!writer_->video.open(name_for_ffmpeg(part_), cv::CAP_FFMPEG,
                              cv::VideoWriter::fourcc('m', 'p', '4', 'v'), writer_->fps,
                              writer_->size)) {
       fail_runtime(path_.string() + ": cannot be written as a video");
@@ -66,7 +88,7 @@ void Recorder::put(const LiveFramePtr& frame) {
   }
   cv::Mat picture;
   cv::cvtColor(as_mat(frame->overlay), picture, cv::COLOR_RGB2BGR);
-  if (picture.size() != writer_->size) cv::resize(picture, picture, writer_->size);
+  if (picture.size() != writer_->size) picture = fitted(picture, writer_->size);
   const auto due = std::llround((frame->time - writer_->begin) * writer_->fps) + 1;
   // A source that was away for long does not fill the disk with its last picture.
   writer_->reached = std::max<std::int64_t>(writer_->reached, due - std::llround(5 * writer_->fps));
@@ -81,7 +103,7 @@ void Recorder::finish() {
   if (!writer_) return;
   const std::int64_t written = writer_->written;
   writer_.reset();
-  const cv::VideoCapture video(part_.string(), cv::CAP_FFMPEG);
+  const cv::VideoCapture video(name_for_ffmpeg(part_), cv::CAP_FFMPEG);
   if (!video.isOpened() ||
       video.get(cv::CAP_PROP_FRAME_COUNT) < static_cast<double>(written) - 0.5) {
     fail_runtime(path_.string() + ": could not be written to its end (is the disk full?); " +
