@@ -274,8 +274,10 @@ OpenedDataset open_data_for(const ModelSpec& spec, const std::string& head, Data
 }
 
 nlohmann::json split_facts(const DrawnSplit& drawn) {
-  nlohmann::json facts = {
-      {"train_fraction", drawn.train_fraction}, {"seed", drawn.seed}, {"images", drawn.images}};
+  nlohmann::json facts = {{"train_fraction", drawn.train_fraction},
+                          {"seed", drawn.seed},
+                          {"images", drawn.images},
+                          {"names", drawn.names}};
   if (!drawn.group_by.empty()) facts["group_by"] = drawn.group_by;  // as older files have none
   return facts;
 }

@@ -15,6 +15,7 @@
 #include "fer/core/text.h"
 #include "fer/core/version.h"
 #include "fer/data/audit.h"
+#include "fer/data/csv.h"
 #include "fer/eval/predict.h"
 #include "fer/eval/report.h"
 #include "fer/eval/selection.h"
@@ -72,19 +73,22 @@ std::vector<Model> load_models(const EvalFlags& flags) {
   return models;
 }
 
-// Data without a split of its own, which this evaluation cuts otherwise than the training did.
-void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
+// Of data without a split of its own, which this evaluation cuts otherwise than the training did:
+// what to think of its val; "" where all is well.
+std::string other_split(const DrawnSplit& drawn, const Model& model) {
   const auto& facts = model.checkpoint.spec.provenance;
   const auto splits = facts.find("drawn_splits");
   if (facts.contains("split")) {  // by programs that drew it otherwise
-    log_warning(model.path +
-                ": was trained with the split of an older version: of the same data, val "
-                "holds images that it learned from");
+    return model.path +
+           ": was trained with the split of an older version: of the same data, val "
+           "holds images that it learned from";
   }
-  if (splits == facts.end() || !splits->is_array() || splits->empty()) return;
+  if (splits == facts.end() || !splits->is_array() || splits->empty()) return "";
   nlohmann::json here = split_facts(drawn);
-  if (!splits->front().contains("images")) here.erase("images");  // an older file's
-  if (std::ranges::count(*splits, here) > 0) return;
+  for (const char* key : {"images", "names"}) {
+    if (!splits->front().contains(key)) here.erase(key);  // an older file's
+  }
+  if (std::ranges::count(*splits, here) > 0) return "";
   const auto entry = [](const nlohmann::json& split, const char* key) {
     const auto found = split.find(key);
     return found == split.end() ? nlohmann::json() : *found;
@@ -96,41 +100,50 @@ void warn_of_other_split(const DrawnSplit& drawn, const Model& model) {
         kKeys, [&](const char* key) { return entry(split, key) == entry(here, key); });
   };
   if (std::ranges::any_of(*splits, drawn_alike)) {
-    log_warning(model.path +
-                ": was trained on other data, or on this when it had other images: then val "
-                "holds images that it learned from, as the split is drawn anew");
-    return;
+    return model.path +
+           ": was trained on other data, or on this when it had other images: then val "
+           "holds images that it learned from, as the split is drawn anew";
   }
-  log_warning(model.path + ": was trained with the split " + splits->dump() + ", this is " +
-              here.dump() + ": of the same data, val holds images that it learned from" +
-              " (--train-fraction, --data-seed, --group-by)");
+  return model.path + ": was trained with the split " + splits->dump() + ", this is " +
+         here.dump() + ": of the same data, val holds images that it learned from" +
+         " (--train-fraction, --data-seed, --group-by)";
 }
 
-// Photos that are taken whole, by a net that learned from faces which were cut out of photos.
-void warn_of_whole_photos(const EvalFlags& flags, const OpenedDataset& data, const Model& model) {
+// Of photos that are taken whole, by a net that learned from faces which were cut out of photos.
+std::string whole_photos(const EvalFlags& flags, const OpenedDataset& data, const Model& model) {
   const auto& facts = model.checkpoint.spec.provenance;
   const auto cut = facts.find("detect");
   const bool files =
       data.description.starts_with("folder ") || data.description.starts_with("manifest ");
   if (cut == facts.end() || !cut->is_boolean() || !cut->get<bool>() || flags.data.detect || !files)
-    return;
-  log_warning(model.path +
-              ": learned from faces that --detect cut out; where these pictures are not cut, "
-              "they need --detect, too");
+    return "";
+  return model.path +
+         ": learned from faces that --detect cut out; where these pictures are not cut, "
+         "they need --detect, too";
 }
 
 // The samples as the first model's head needs them. A second head keeps those that this one has no
-// label for, so that their twins are known and it can be said what is left out.
-OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models) {
+// label for, so that their twins are known and it can be said what is left out. What is wrong with
+// them for these models is logged, and stands in `notes`.
+OpenedDataset open_data(EvalFlags& flags, const std::vector<Model>& models,
+                        std::vector<std::string>& notes) {
   int side = 0;
   for (const Model& model : models) side = std::max(side, model.checkpoint.spec.resize);
   const Model& first = models.front();
   OpenedDataset data = open_data_for(first.checkpoint.spec, first.head, flags.data, side,
                                      {{"every label", "auto", TargetKind::kLabel}});
+  const bool val = flags.split == "val" || flags.calibrate == "val";
   for (const Model& model : models) {
     check_labels(model.checkpoint.spec, model.head, data.train->heads()[0].labels, model.path);
-    for (const DrawnSplit& drawn : data.drawn_splits) warn_of_other_split(drawn, model);
-    warn_of_whole_photos(flags, data, model);
+    std::vector<std::string> found = {whole_photos(flags, data, model)};
+    for (const DrawnSplit& drawn : data.drawn_splits) {
+      if (val) found.push_back(other_split(drawn, model));
+    }
+    for (const std::string& text : found) {
+      if (text.empty()) continue;
+      log_warning(text);
+      notes.push_back(text + ".");
+    }
   }
   return data;
 }
@@ -203,6 +216,15 @@ Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& d
                   [&](std::int64_t done) { progress.update(done); }});
 }
 
+// Fingerprint of the faces that its head was calibrated on; "" where that is not known.
+std::string calibrated_on(const Model& model) {
+  const auto& facts = model.checkpoint.spec.provenance;
+  const auto heads = facts.find("calibrated_on");
+  if (heads == facts.end() || !heads->is_object()) return "";
+  const auto images = heads->find(model.head);
+  return images != heads->end() && images->is_string() ? images->get<std::string>() : "";
+}
+
 // Fits temperature and threshold of the head and stores them in the file.
 void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) {
   const auto part = scored_part(flags, data, split_from_string(flags.calibrate));
@@ -214,6 +236,10 @@ void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) 
   const Metrics was = compute_metrics(before);
   const Metrics is = compute_metrics(apply_temperature(before, now / old));
   spec = fitted;
+  if (!spec.provenance.is_object()) spec.provenance = nlohmann::json::object();
+  auto& known = spec.provenance["calibrated_on"];
+  if (!known.is_object()) known = nlohmann::json::object();
+  known[model.head] = fingerprint(*part);
   replace_spec(model.path, spec);
   const float threshold = uncertain_below(spec, model.head);
   log_info(model.path + ": head " + model.head +
@@ -226,6 +252,12 @@ void calibrate(const EvalFlags& flags, const OpenedDataset& data, Model& model) 
         format("no part of 30 answers or more is right in %g %%: no answer will read "
                "'uncertain'; --sure asks for another share",
                100 * flags.sure));
+  }
+  if (flags.calibrate != "val") {
+    log_warning("calibrated on " + flags.calibrate +
+                (flags.calibrate == "test" ? ", which from now on is no fair test of confidences"
+                                           : ", whose images the model may have learned: it is "
+                                             "surer of them than of others"));
   }
   for (const MixedHeadSpec& mixed : spec.mixed_heads) {
     if (std::ranges::count(mixed.parts, model.head, &std::pair<std::string, float>::first) > 0)
@@ -252,7 +284,7 @@ void add_parts(const EvalFlags& flags, const OpenedDataset& data, const Dataset&
   if (!flags.dedup) return;
   const std::vector<std::int64_t> twins = also_in(part, *data.train);
   if (twins.empty()) {
-    e.notes.push_back("No image of the split also stands in training.");
+    e.notes.push_back("No image of the split equals one of this data's training part.");
     return;
   }
   std::vector<std::int64_t> others;
@@ -260,13 +292,38 @@ void add_parts(const EvalFlags& flags, const OpenedDataset& data, const Dataset&
     if (!std::ranges::binary_search(twins, i)) others.push_back(i);
   }
   if (others.empty()) {
-    e.notes.push_back("Every image of the split also stands in training.");
+    e.notes.push_back("Every image of the split equals one of this data's training part.");
     return;
   }
   const Predictions clean = select_rows(predictions, others);
   e.parts.push_back(score(format("without %zu that also stand in training", twins.size()), clean,
                           flags.bootstrap));
   add_six("six labels, without those", clean);
+}
+
+// What the intervals do not know: that many faces are of one person or clip.
+void note_groups(const EvalFlags& flags, const Dataset& part, Evaluation& e) {
+  const auto& columns = part.columns();
+  for (const std::string& name : {flags.data.group_by, std::string("source")}) {
+    const auto column = find_column(columns, name);
+    if (name.empty() || !column) continue;
+    std::set<std::string> values;
+    std::int64_t alone = 0;  // a face without a value is its own
+    for (std::int64_t i = 0; i < part.size(); ++i) {
+      const std::string& value = part.value(i, *column);
+      if (value.empty())
+        ++alone;
+      else
+        values.insert(value);
+    }
+    const auto groups = static_cast<long long>(values.size()) + alone;
+    if (groups == part.size()) continue;
+    e.notes.push_back(
+        format("These are %lld faces of %lld by %s: intervals and p values take them "
+               "as independent, and are too narrow and too small.",
+               static_cast<long long>(part.size()), groups, columns[*column].c_str()));
+    return;
+  }
 }
 
 // Positions of --slice's columns.
@@ -306,9 +363,11 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
                            const std::vector<Predictions>& answered,
                            const Predictions& predictions) {
   const Model& first = models.front();
-  // The threshold is for the model's own answers: of one net, over all of the head's labels.
+  // The threshold is for the model's own answers: of one net and one view, over all of the head's
+  // labels.
   const ModelSpec& spec = first.checkpoint.spec;
-  const bool own = !flags.ensemble && predictions.labels == labels_of(spec, first.head);
+  const bool own = !flags.ensemble && flags.views == Views::kOne &&
+                   predictions.labels == labels_of(spec, first.head);
   Evaluation e =
       evaluate(predictions, own ? uncertain_below(spec, first.head) : 0, flags.bootstrap);
   std::vector<std::string> names;
@@ -332,7 +391,7 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   if (flags.views == Views::kTen)
     e.notes.push_back(
         "Each answer is the mean over ten views: five crops and their mirror images.");
-  if (flags.calibrate == flags.split) {
+  if (!flags.ensemble && calibrated_on(first) == fingerprint(part)) {
     e.notes.push_back(
         "Temperature and threshold were fitted on these very faces: the calibration error and what "
         "the threshold leaves are no fair test of them.");
@@ -344,6 +403,7 @@ Evaluation evaluate_models(const EvalFlags& flags, const OpenedDataset& data, co
   }
   add_parts(flags, data, part, predictions, e);
   add_slices(flags, part, predictions, e);
+  note_groups(flags, part, e);
   for (std::size_t m = flags.ensemble ? 0 : 1; m < models.size(); ++m) {
     e.rivals.push_back({models[m].name, compute_metrics(answered[m]),
                         compare(predictions, answered[m], flags.bootstrap)});
@@ -383,7 +443,8 @@ void save(const EvalFlags& flags, const Model& model, const Evaluation& e,
 int evaluate(int argc, char** argv) {
   EvalFlags flags = parse_eval_options(argc, argv);
   std::vector<Model> models = load_models(flags);
-  const OpenedDataset data = open_data(flags, models);
+  std::vector<std::string> notes;
+  const OpenedDataset data = open_data(flags, models, notes);
   if (flags.dedup && data.train->size() == 0)
     fail_input(flags.data.data + ": --dedup: there is no training part to compare with");
   const Split split = split_from_string(flags.split);
@@ -393,7 +454,10 @@ int evaluate(int argc, char** argv) {
   const std::string without =
       left_out(data.split(split), flags.split,
                target_kind_from_string(flags.data.targets) != TargetKind::kLabel);
-  if (!without.empty()) log_warning(without);
+  if (!without.empty()) {
+    log_warning(without);
+    notes.push_back(without);
+  }
 
   if (!flags.calibrate.empty()) calibrate(flags, data, models.front());
   std::vector<Predictions> answered;
@@ -401,7 +465,7 @@ int evaluate(int argc, char** argv) {
   const Predictions predictions = flags.ensemble ? average(answered) : answered.front();
 
   Evaluation e = evaluate_models(flags, data, *part, models, answered, predictions);
-  if (!without.empty()) e.notes.push_back(without);
+  e.notes.insert(e.notes.end(), notes.begin(), notes.end());
   std::fputs((flags.format == "json" ? to_json(e) : to_text(e)).c_str(), stdout);
   std::fflush(stdout);
   if (flags.save) save(flags, models.front(), e, predictions, *part);

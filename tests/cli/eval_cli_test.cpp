@@ -6,6 +6,7 @@
 
 #include "fer/core/png.h"
 #include "fer/core/text.h"
+#include "fer/data/dataset.h"
 #include "fer/eval/plot.h"
 #include "fer/model/architectures.h"
 #include "fer/model/checkpoint.h"
@@ -141,15 +142,18 @@ TEST_CASE("fer-eval --calibrate stores temperature and threshold, and changes no
   ModelSpec spec = after.spec;
   spec.heads[0].temperature = before.spec.heads[0].temperature;
   spec.heads[0].uncertain_below = 0;
+  CHECK(spec.provenance["calibrated_on"][spec.heads[0].name] ==
+        fitted["origin"]["images_fingerprint"]);
+  spec.provenance = before.spec.provenance;
   CHECK(spec == before.spec);
   for (const auto& [name, tensor] : before.weights)
     CHECK(after.weights.at(name).bytes == tensor.bytes);
   // Whoever reads the file gets the calibrated answers.
   auto again = eval_json(args, scratch);
   CHECK_THAT(fitted["notes"].dump(), Catch::Contains("fitted on these very faces"));
-  CHECK(again["notes"].empty());
-  again["notes"] = fitted["notes"];
-  CHECK(again == fitted);
+  CHECK(again == fitted);  // and is told of it: the file knows the faces
+  const auto others = eval_json("-m m.safetensors --data synthetic:120 --split val", scratch);
+  CHECK(others["notes"].empty());
   // Of ten faces no temperature can be told.
   const auto few = run_shell(
       kEval + " -m m.safetensors --data synthetic:100 --calibrate val --no-save", scratch.path());
@@ -204,7 +208,24 @@ TEST_CASE("fer-eval warns where it splits the data otherwise than the training d
     CHECK(quiet.exit_code == 0);
     CHECK_THAT(quiet.err, !Catch::Contains("was trained"));
   }
-  // The same draw, of data that had other images.
+  // The same draw, of data that had other images: as many of each label, but another one of them.
+  DatasetOptions wanted;
+  wanted.path = (scratch / "faces").string();
+  wanted.heads = {{"face", "auto", TargetKind::kLabel}};
+  wanted.seed = 3;
+  const DrawnSplit drawn = open_dataset(wanted).drawn_splits.at(0);
+  spec.provenance["drawn_splits"] = {
+      {{"train_fraction", 0.8}, {"seed", 3}, {"images", drawn.images}, {"names", drawn.names}}};
+  replace_spec(path, spec);
+  CHECK(run_shell(command + " --data-seed 3", scratch.path()).err.find("was trained") ==
+        std::string::npos);
+  std::filesystem::rename(scratch / "faces/happy/3.png", scratch / "faces/happy/93.png");
+  CHECK(open_dataset(wanted).drawn_splits.at(0).images == drawn.images);
+  CHECK_THAT(run_shell(command + " --data-seed 3", scratch.path()).err,
+             Catch::Contains("when it had other images"));
+  const auto noted = eval_json("-m m.safetensors --data faces --split val --data-seed 3", scratch);
+  CHECK_THAT(noted["notes"].dump(), Catch::Contains("when it had other images"));
+  // Of a file that knows how many images there were, but not which.
   spec.provenance["drawn_splits"] = {
       {{"train_fraction", 0.8}, {"seed", 3}, {"images", "0123456789abcdef"}}};
   replace_spec(path, spec);
@@ -302,7 +323,7 @@ TEST_CASE("fer-eval says it where nothing is left beside the official figures") 
   const auto json = eval_json("-m m.safetensors --data m.csv --dedup", scratch);
   CHECK(json["n"] == 6);
   CHECK(json["parts"].size() == 1);  // the six
-  CHECK_THAT(json["notes"].dump(), Catch::Contains("Every image of the split also stands"));
+  CHECK_THAT(json["notes"].dump(), Catch::Contains("Every image of the split equals"));
 }
 
 TEST_CASE("fer-eval ends with code 3 below the bar that was asked for") {

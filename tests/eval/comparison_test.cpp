@@ -65,6 +65,28 @@ TEST_CASE("a pair on the same faces shows a difference that two separate interva
         "that (p < 0.001)");
 }
 
+TEST_CASE("a few faces on which two models differ are told with the room that they leave") {
+  const auto models = [](int first_right, int second_right, int n) {
+    std::vector<std::pair<int, int>> first, second;
+    for (int i = 0; i < n; ++i) {
+      first.push_back({0, i < first_right ? 0 : 1});
+      second.push_back({0, i < second_right ? 0 : 1});
+    }
+    return compare(make_predictions({"a", "b"}, first), make_predictions({"a", "b"}, second, 0.7f))
+        .differences.front()
+        .interval;
+  };
+  // McNemar's p is .125: no interval that leaves 0 out. 4 of 30: [.0376, .3072]; 0 of 30: [0,
+  // .1157].
+  const Interval four = models(30, 26, 30);
+  CHECK(four.low == Approx(-0.3072).margin(1e-4));
+  CHECK(four.high == Approx(-4 / 30.0 + std::hypot(4 / 30.0 - 0.0376, 0.1157)).margin(1e-4));
+  CHECK(four.high > 0);
+  const Interval none = models(25, 25, 30);  // as right as each other, not as sure
+  CHECK(none.high == Approx(0.1157).margin(1e-4));
+  CHECK(none.low == -none.high);
+}
+
 TEST_CASE("the words follow the better model, whichever comes first") {
   Comparison comparison;
   comparison.differences = {{"accuracy", 0.62, 0.60, -0.02, {-0.05, 0.01}}};

@@ -92,6 +92,23 @@ TEST_CASE("groups are scored on their own rows, and the widest gap is named") {
   CHECK_FALSE(slice("place", predictions, one, kFew).gap);
 }
 
+TEST_CASE("a gap between small groups that are nearly always right has the room that they leave") {
+  std::vector<std::pair<int, int>> answers;
+  std::vector<std::string> groups;
+  for (int i = 0; i < 80; ++i) {
+    answers.push_back({0, i < 76 ? 0 : 1});
+    groups.push_back(i < 40 ? "indoor" : "outdoor");
+  }
+  const auto gap = slice("place", make_predictions({"a", "b"}, answers), groups, kFew).gap;
+  REQUIRE(gap);
+  CHECK(gap->difference == Approx(0.1));
+  CHECK(gap->p_value > 0.05);
+  // 40 of 40: [.9119, 1]; 36 of 40: [.7634, .9721], or a little more of resamples.
+  CHECK(gap->interval.low == Approx(0.1 - std::hypot(1 - 0.9119, 0.9721 - 0.9)).margin(0.003));
+  CHECK(gap->interval.low < 0);
+  CHECK(gap->interval.high == Approx(0.1 + 0.9 - 0.7634).margin(0.003));
+}
+
 TEST_CASE("the best and the worst of many equal groups are told apart from a difference") {
   // Of two groups the permutation test is the one of two shares; of twenty a wide gap is chance.
   std::vector<std::pair<int, int>> answers;
@@ -132,6 +149,11 @@ TEST_CASE("the first words say what matters") {
   CHECK_THAT(words, Catch::Contains("surer than right: its confidence is 5.0 points above"));
   // 75 of 100 right is what a confidence of .8 gives by chance, too.
   CHECK_THAT(words_of(100), Catch::Contains("too few faces to tell"));
+  // Three right answers of great confidence say nothing about it.
+  const std::string three = join(
+      in_words(evaluate(make_predictions({"a", "b"}, {{0, 0}, {0, 0}, {1, 1}}, 0.99f), 0, kFew)),
+      "\n");
+  CHECK_THAT(three, Catch::Contains("too few faces to tell"));
   const std::string calm = join(
       in_words(evaluate(test::calibrated_predictions({"a", "b", "c"}, 5000, 1), 0, kFew)), "\n");
   CHECK_THAT(calm, Catch::Contains("can be taken at face value"));
@@ -167,6 +189,16 @@ TEST_CASE("a net whose confidence is true is not blamed for what few faces show 
   const Predictions sharp = test::calibrated_predictions({"a", "b", "c"}, 2000, 1, 2.0);
   CHECK(check_confidence(sharp).interval.low > 0.02);
   CHECK(compute_metrics(sharp).ece > check_confidence(sharp).ece_by_chance);
+}
+
+TEST_CASE("a threshold that no answer reaches is marked nowhere, and nothing of it is right") {
+  const Evaluation e = evaluate(make_predictions({"a", "b"}, {{0, 0}, {1, 0}}, 0.8f), 0.9, kFew);
+  REQUIRE(e.uncertain);
+  CHECK(e.uncertain->coverage == 0);
+  CHECK_FALSE(marked_threshold(e));
+  const auto json = nlohmann::json::parse(to_json(e));
+  CHECK(json["uncertain"]["coverage"] == 0);
+  CHECK(json["uncertain"]["accuracy"].is_null());
 }
 
 TEST_CASE("labels that begin alike have numbered columns") {

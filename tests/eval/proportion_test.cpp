@@ -32,6 +32,15 @@ TEST_CASE("the exact interval of a share is the published one") {
   CHECK_THROWS_AS(exact_interval(1, 3, 1), Error);
 }
 
+TEST_CASE("the interval of a difference is the published one") {
+  // Newcombe 1998, Statistics in Medicine 17, 873-890, table II (a), method 10: 56 of 70 less 48 of
+  // 80, of Wilson's intervals.
+  const Interval found =
+      difference_interval(56.0 / 70, {0.691834, 0.876953}, 0.6, {0.490455, 0.700382});
+  CHECK(found.low == Approx(0.0524).margin(5e-5));
+  CHECK(found.high == Approx(0.3339).margin(5e-5));
+}
+
 TEST_CASE("the exact interval covers as often as it says, and a miss more lowers both bounds") {
   constexpr int n = 40;
   for (int hits = 1; hits <= n; ++hits) {

@@ -155,6 +155,9 @@ struct DrawnSplit {
   // A fingerprint of the classes in their order: of how many images it is; and of their groups.
   std::string images;
   std::string group_by;  // the manifest's column; empty: image by image
+  // A fingerprint of the images' names in their order, wherever the data lies: of which images it
+  // is.
+  std::string names;
   bool operator==(const DrawnSplit&) const = default;
 };
 

@@ -208,6 +208,16 @@ std::vector<std::int64_t> group_rows(const std::vector<std::string>& values,
   return groups;
 }
 
+// Of an image within its data, wherever that lies: "happy/003.jpg", or "row 17".
+std::string own_name(const std::string& origin, const std::string& data) {
+  const fs::path path(data);
+  for (const std::string& place :
+       {(path / "").string(), path.filename().string() + " ", (path.parent_path() / "").string()}) {
+    if (place.size() > 1 && origin.starts_with(place)) return origin.substr(place.size());
+  }
+  return origin.starts_with("/") ? fs::path(origin).filename().string() : origin;
+}
+
 // Cuts validation off data that has none of its own; nothing where that is not to be. By the
 // classes of the data itself, so that the same images validate whatever labels are made of them.
 std::optional<DrawnSplit> draw_split(FaceTable& table, const DatasetOptions& options) {
@@ -223,9 +233,12 @@ std::optional<DrawnSplit> draw_split(FaceTable& table, const DatasetOptions& opt
     classes.push_back(names[static_cast<std::size_t>(table.labels[row])]);
   }
   if (rows.empty()) return {};
-  Fingerprint images;
+  Fingerprint images, origins;
   for (const std::string& name : classes) images.add(name + "\n");
-  DrawnSplit drawn{options.train_fraction, options.seed, "", ""};
+  for (const std::size_t row : rows) {
+    origins.add(own_name(table.origin(static_cast<std::int64_t>(row)), options.path) + "\n");
+  }
+  DrawnSplit drawn{options.train_fraction, options.seed, "", "", origins.hex()};
   std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> parts;
   if (options.group_by.empty()) {
     parts = stratified_split(classes, options.train_fraction, options.seed);

@@ -156,8 +156,7 @@ namespace {
 
 // Of `hits` of `n`, for which resamples gave [low, high].
 void widen_share(std::int64_t hits, std::int64_t n, double level, double& low, double& high) {
-  constexpr std::int64_t kEnough = 10;
-  if (n == 0 || std::min(hits, n - hits) >= kEnough) return;
+  if (n == 0 || std::min(hits, n - hits) >= kEnoughForResamples) return;
   const Interval exact = exact_interval(hits, n, level);
   low = std::isnan(low) ? exact.low : std::min(low, exact.low);
   high = std::isnan(high) ? exact.high : std::max(high, exact.high);

@@ -34,6 +34,9 @@ struct MetricIntervals {
 MetricIntervals bootstrap_metrics(const Predictions& predictions,
                                   const BootstrapOptions& options = {});
 
+// How many right and how many wrong answers resamples need.
+inline constexpr std::int64_t kEnoughForResamples = 10;
+
 // Fills `values` (one a statistic) for a resample that consists of the samples `drawn`; called on
 // several threads at once.
 using Statistics =

@@ -60,6 +60,20 @@ Comparison compare(const Predictions& first, const Predictions& second,
     test.only_first += first_right && !second_right;
     test.only_second += second_right && !first_right;
   }
+  if (test.only_first + test.only_second < kEnoughForResamples &&
+      first.probabilities != second.probabilities) {  // else it is the same model
+    const std::int64_t n = first.size();
+    const auto share = [&](std::int64_t hits) {
+      return static_cast<double>(hits) / static_cast<double>(n);
+    };
+    const Interval wide = difference_interval(
+        share(test.only_second), exact_interval(test.only_second, n, options.level),
+        share(test.only_first), exact_interval(test.only_first, n, options.level));
+    for (MetricDifference& d : result.differences) {
+      if (d.name != "accuracy" && d.name != "weighted_recall") continue;  // the same number
+      d.interval = {std::min(d.interval.low, wide.low), std::max(d.interval.high, wide.high)};
+    }
+  }
   constexpr std::int64_t kExactUpTo = 10'000;
   test.p_value = test.only_first + test.only_second <= kExactUpTo
                      ? mcnemar_exact(test.only_first, test.only_second)

@@ -40,7 +40,8 @@ std::string confidence_sentence(const Evaluation& e) {
         excess > 0 ? "surer" : "less sure", 100 * std::abs(excess), excess > 0 ? "above" : "below",
         ece);
   }
-  if (std::abs(excess) < kNoticeable && ece < 2 * kNoticeable)
+  const bool enough = interval.high - interval.low < 4 * kNoticeable;
+  if (enough && std::abs(excess) < kNoticeable && ece < 2 * kNoticeable)
     return format("Its confidence can be taken at face value (calibration error %.3f).", ece);
   if (ece <= by_chance) {
     return format(
@@ -48,9 +49,9 @@ std::string confidence_sentence(const Evaluation& e) {
         "(calibration error %.3f; without any fault it would be up to %.3f by chance).",
         ece, by_chance);
   }
-  return format("Its confidence is %s but not everywhere (calibration error %.3f).",
-                std::abs(excess) < kNoticeable ? "right on average" : "not far off on average",
-                ece);
+  return format(
+      "Its confidence is %s but not everywhere (calibration error %.3f).",
+      std::abs(excess) < kNoticeable ? "right on average" : "not measurably off on average", ece);
 }
 
 }  // namespace
@@ -100,6 +101,11 @@ double gap_p_value(const std::vector<Group>& groups, double gap, const Bootstrap
   return (as_wide + 1.0) / (options.resamples + 1.0);
 }
 
+bool too_few_for_resamples(const Metrics& metrics) {
+  const std::int64_t right = std::llround(metrics.accuracy * static_cast<double>(metrics.n));
+  return std::min(right, metrics.n - right) < kEnoughForResamples;
+}
+
 std::optional<SliceTable::Gap> widest_gap(const std::vector<Group>& groups,
                                           BootstrapOptions options) {
   if (groups.size() < 2) return std::nullopt;
@@ -118,6 +124,13 @@ std::optional<SliceTable::Gap> widest_gap(const std::vector<Group>& groups,
   const std::vector<double> others = resampled_accuracy(worst->predictions, options);
   for (std::size_t r = 0; r < values.size(); ++r) values[r] -= others[r];
   gap.interval = percentile_interval(values, options.level);
+  const Scored &a = *best->scored, &b = *worst->scored;
+  if (too_few_for_resamples(a.metrics) || too_few_for_resamples(b.metrics)) {
+    const Interval wide = difference_interval(
+        a.metrics.accuracy, {a.intervals.low.accuracy, a.intervals.high.accuracy},
+        b.metrics.accuracy, {b.intervals.low.accuracy, b.intervals.high.accuracy});
+    gap.interval = {std::min(gap.interval.low, wide.low), std::max(gap.interval.high, wide.high)};
+  }
   return gap;
 }
 
@@ -161,6 +174,7 @@ SliceTable slice(std::string column, const Predictions& predictions,
 }
 
 std::optional<CoveragePoint> marked_threshold(const Evaluation& evaluation) {
+  if (evaluation.uncertain && evaluation.uncertain->coverage == 0) return std::nullopt;
   if (evaluation.uncertain || evaluation.thresholds.empty()) return evaluation.uncertain;
   return evaluation.thresholds.front().point;
 }
@@ -266,8 +280,8 @@ std::vector<std::string> in_words(const Evaluation& e) {
   } else if (!e.thresholds.empty()) {
     const Threshold& first = e.thresholds.front();
     words.push_back(
-        format("Answers of %.2f confidence or more are right %.0f %% of the time; %.0f %% of the "
-               "faces get one.",
+        format("Here answers of %.2f confidence or more are right %.0f %% of the time, and %.0f %% "
+               "of the faces get one; chosen on these faces, that threshold flatters itself.",
                first.point.threshold, 100 * first.point.accuracy, 100 * first.point.coverage));
   }
   for (const Scored& part : e.parts) {

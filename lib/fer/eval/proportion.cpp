@@ -52,4 +52,9 @@ Interval exact_interval(std::int64_t hits, std::int64_t n, double level) {
           hits == n ? 1 : share_with(hits, n, tail)};
 }
 
+Interval difference_interval(double a, const Interval& of_a, double b, const Interval& of_b) {
+  return {a - b - std::hypot(a - of_a.low, of_b.high - b),
+          a - b + std::hypot(of_a.high - a, b - of_b.low)};
+}
+
 }  // namespace fer

@@ -266,7 +266,8 @@ std::string trust_section(const Evaluation& e) {
   };
   if (e.uncertain) row(*e.uncertain, "the model's own threshold");
   for (const Threshold& t : e.thresholds)
-    row(t.point, format("for %.0f&thinsp;%% right", 100 * t.wanted_accuracy));
+    row(t.point,
+        format("for %.0f&thinsp;%% right, chosen on these faces", 100 * t.wanted_accuracy));
   if (!rows.empty()) {
     text += "<h3>Answers that are sure enough</h3>\n" +
             table({"confidence at least", "faces with an answer", "right", ""}, rows);
@@ -387,7 +388,9 @@ std::string html_report(const Evaluation& e, const Predictions& predictions,
           groups_sections(e) + figures_section(e) + curve_section(source) +
           mistakes_section(predictions, source);
   html += format(
-      "<footer><p>Intervals: %.0f&thinsp;%% percentile bootstrap, %d resamples, seed %llu. "
+      "<footer><p>Intervals: %.0f&thinsp;%% percentile bootstrap, %d resamples, seed %llu; exact "
+      "where few "
+      "are wrong. "
       "Averages over classes weigh each class alike; rows of the matrix are the truth.</p>\n"
       "<p>A label names a facial expression, not what a person feels.</p>\n",
       100 * e.bootstrap.level, e.bootstrap.resamples,

@@ -145,8 +145,8 @@ std::string to_text(const Evaluation& e) {
                                       : std::string("\n");
   }
   for (const Threshold& t : e.thresholds) {
-    text += format("at least %.3f: %5.1f %% of the faces, %5.1f %% right\n", t.point.threshold,
-                   100 * t.point.coverage, 100 * t.point.accuracy);
+    text += format("at least %.3f (chosen on these faces): %5.1f %% of the faces, %5.1f %% right\n",
+                   t.point.threshold, 100 * t.point.coverage, 100 * t.point.accuracy);
   }
   if (!e.parts.empty()) text += "\n" + scored_table("part", e.parts);
   for (const SliceTable& table : e.slices) text += "\n" + scored_table(table.column, table.groups);
@@ -199,8 +199,9 @@ Json scored_json(const Scored& scored) {
 }
 
 Json point_json(const CoveragePoint& point) {
-  return {
-      {"threshold", point.threshold}, {"coverage", point.coverage}, {"accuracy", point.accuracy}};
+  return {{"threshold", point.threshold},
+          {"coverage", point.coverage},
+          {"accuracy", point.coverage > 0 ? Json(point.accuracy) : Json()}};
 }
 
 }  // namespace
@@ -275,7 +276,7 @@ std::string to_markdown(const Evaluation& e) {
   std::string text =
       kMeasuredPart + format(
                           "%s, split %s, %lld faces, head %s; in brackets %.0f %% intervals "
-                          "(percentile bootstrap, %d resamples).\n\n",
+                          "(percentile bootstrap, %d resamples; exact where few are wrong).\n\n",
                           e.data.c_str(), e.split.c_str(), whole(m.n), e.head.c_str(),
                           100 * e.bootstrap.level, e.bootstrap.resamples);
   text += "| metric | value |\n|---|---|\n";
