@@ -216,6 +216,7 @@ DatasetOptions dataset_options(const DataFlags& flags, int image_size,
   options.decoder = image_decoder();
   if (flags.detect) {
     const auto cutter = std::make_shared<FaceCutter>(image_size, crop_margin);
+    options.broken = "broken file, or no face found";
     options.decoder = [cutter](const std::filesystem::path& path) { return (*cutter)(path); };
   }
 #else

@@ -275,14 +275,15 @@ void verify_onnx(const std::string& bytes, const Checkpoint& checkpoint, const O
     std::ranges::fill(feed.std, 1.0f);
   }
   const auto answers = make_opencv_classifier(spec, bytes, 1)->logits(preprocess(feed, faces));
-  const auto logits = run_reference(checkpoint.graph, checkpoint.weights, preprocess(spec, faces));
   double largest = 0;
-  for (const HeadSpec& head : spec.heads) {
-    const std::size_t classes = head.labels.size();
-    for (std::size_t i = 0; i < faces.size(); ++i) {
+  for (std::size_t i = 0; i < faces.size(); ++i) {
+    // One by one: the interpreter holds every layer's result.
+    const auto logits =
+        run_reference(checkpoint.graph, checkpoint.weights, preprocess(spec, faces.subspan(i, 1)));
+    for (const HeadSpec& head : spec.heads) {
+      const std::size_t classes = head.labels.size();
       const auto row = answers.at(head.name).floats().subspan(i * classes, classes);
-      const auto expected =
-          softmax(logits.at(head.name).floats().subspan(i * classes, classes), head.temperature);
+      const auto expected = softmax(logits.at(head.name).floats(), head.temperature);
       const auto found = options.softmax ? std::vector<float>(row.begin(), row.end())
                                          : softmax(row, head.temperature);
       for (std::size_t k = 0; k < classes; ++k) {

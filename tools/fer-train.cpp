@@ -71,6 +71,12 @@ std::string shell_word(const std::string& text) {
 std::string evaluation_command(const RunFolder& folder, const DataFlags& data, bool drawn) {
   std::string command = "fer-eval --model " + shell_word(folder.best().string()) + " --data " +
                         shell_word(data.data) + " --split val";
+  if (data.heads.empty()) {
+    // The checkpoint knows the names of its labels, but not what they are made of.
+    if (data.labels.find_first_of("=.") != std::string::npos)
+      command += " --labels " + shell_word(data.labels);
+    if (data.targets != DataFlags().targets) command += " --targets " + shell_word(data.targets);
+  }
   if (!data.classes.empty()) command += " --classes " + shell_word(data.classes);
   if (!data.votes.empty()) command += " --votes " + shell_word(data.votes);
   if (data.on_error == "skip") command += " --on-error skip";
@@ -190,7 +196,8 @@ int train(int argc, char** argv) {
   print_classes(load_checkpoint(folder->best()).spec);
   std::fflush(stdout);
   log_info("what it gets wrong, and how sure that is: " +
-           evaluation_command(*folder, data_flags, !data.drawn_splits.empty()));
+           evaluation_command(*folder, data_flags, !data.drawn_splits.empty()) +
+           (data_flags.more.empty() ? "" : " (the first data set alone)"));
   return 0;
 }
 

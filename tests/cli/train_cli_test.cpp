@@ -446,6 +446,22 @@ TEST_CASE("the evaluation that a training names goes through a shell, with what 
   CHECK(judged.exit_code == 0);
   CHECK_THAT(judged.out, Catch::Contains("n=8\n"));
   CHECK_THAT(judged.err, !Catch::Contains("was trained with the split"));
+  // Labels that are made of others: the checkpoint has their names alone.
+  const auto merged = run_shell(kTrain +
+                                    " --arch compact --stages 8 16 --blocks 1 --input-size 24 "
+                                    "--batch-size 16 --epochs 1 --data faces.yaml --labels "
+                                    "good=happy,bad=sad --name merged",
+                                scratch.path());
+  INFO(merged.err);
+  REQUIRE(merged.exit_code == 0);
+  CHECK_THAT(merged.err, Catch::Contains(" --labels good=happy,bad=sad"));
+  const auto again = merged.err.find("fer-eval --model ");
+  CHECK_THAT(run_shell(std::string(FER_BIN_DIR) + "/" +
+                           trim(merged.err.substr(again, merged.err.find('\n', again) - again)) +
+                           " --no-save --resamples 10",
+                       scratch.path())
+                 .out,
+             Catch::Contains("n=8\n"));
 }
 
 TEST_CASE("clips that --group-by keeps whole in training are whole in evaluation, too") {

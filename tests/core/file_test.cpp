@@ -91,6 +91,17 @@ TEST_CASE("a device is written to, not replaced, and a link keeps pointing") {
   CHECK(read_text_file(folder / "target") == "new");
 }
 
+TEST_CASE("what a killed process of the same number left does not stand in the way") {
+  const test::TempFolder folder;
+  write_file_atomically(folder / "a", "x");
+  const std::string left = (folder / "b").string() + "." + std::to_string(::getpid()) + "-";
+  for (int i = 0; i < 500; ++i) write_file_atomically(left + std::to_string(i) + ".tmp", "left");
+  for (int i = 500; i < 2000; ++i) std::ofstream(left + std::to_string(i) + ".tmp") << "left";
+  write_file_atomically(folder / "b", "whole");
+  CHECK(read_text_file(folder / "b") == "whole");
+  CHECK(read_text_file(left + "1999.tmp") == "left");
+}
+
 TEST_CASE("a new file has the permissions of the umask, not those of a private temporary") {
   const test::TempFolder folder;
   const mode_t old = ::umask(022);

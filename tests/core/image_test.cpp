@@ -228,8 +228,12 @@ TEST_CASE("an image whose pixels are not those of its size is refused with the n
   CHECK_THROWS_WITH(check_image(image), Catch::Contains("4 x 3 pixels, 3 channels and 35 bytes"));
   CHECK_THROWS_AS(resize(image, 2, 2), Error);
   CHECK_THROWS_AS(crop(image, {0, 0, 2, 2}, 2, 2), Error);
+  CHECK_THROWS_WITH(to_gray(image), Catch::Contains("35 bytes"));
+  image.channels = 4;
+  CHECK_THROWS_WITH(to_rgb(image), Catch::Contains("35 bytes"));
   image = Image(4, 3, 2);
   CHECK_THROWS_WITH(check_image(image), Catch::Contains("2 channels"));
+  CHECK_THROWS_WITH(to_gray(image), Catch::Contains("2 channels"));
   image.channels = 1;
   image.width = -8;
   CHECK_THROWS_AS(check_image(image), Error);

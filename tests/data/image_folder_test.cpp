@@ -34,6 +34,7 @@ TEST_CASE("a folder of class folders is read, sorted and split by class") {
   }
   write_text(folder / "sad/notes.txt", "no image");
   write_text(folder / "sad/.hidden.png", "not looked at");
+  for (const char* path : {"a.png", "b.png"}) write_face(folder / path, 100);
   const OpenedDataset opened = open_dataset(options_for(folder.path(), "auto"));
   CHECK(class_counts(*opened.train) == std::vector<std::int64_t>{8, 8});
   CHECK(class_counts(*opened.val) == std::vector<std::int64_t>{2, 2});
@@ -43,8 +44,10 @@ TEST_CASE("a folder of class folders is read, sorted and split by class") {
     const Image image = opened.train->image(i);
     CHECK(image == Image(48, 48, 1, opened.train->target(i, 0).label == 0 ? 200 : 50));
   }
-  REQUIRE(opened.dropped.size() == 1);
+  REQUIRE(opened.dropped.size() == 2);
   CHECK(opened.dropped[0].reason == "no image by its file name");
+  CHECK(opened.dropped[1].reason == "image in no class folder");
+  CHECK(opened.dropped[1].rows == 2);
 }
 
 TEST_CASE("a folder may hold its own splits under any of their names") {

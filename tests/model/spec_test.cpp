@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "fer/core/error.h"
@@ -147,6 +148,9 @@ TEST_CASE("a spec with anything unknown, missing or out of range is refused") {
     value = to_json(two_heads());
     value["mixed_heads"][0]["parts"][0]["head"] = "mean";
     CHECK_THAT(refusal(value), Contains("unknown head 'mean'"));
+    value = to_json(two_heads());
+    value["mixed_heads"][0]["parts"].push_back(value["mixed_heads"][0]["parts"][0]);
+    CHECK_THAT(refusal(value), Contains("has the part 'fer2013' twice"));
     value["mixed_heads"][0]["parts"] = json::array();
     CHECK_THAT(refusal(value), Contains("no parts"));
     value = to_json(two_heads());
@@ -308,6 +312,12 @@ TEST_CASE("logits of other heads, classes or batches are refused") {
   CHECK_THROWS_WITH(to_probabilities(spec, logits), Contains("are [2, 4], expected [2, 3]"));
   logits["ferplus"] = HostTensor::zeros({1, 3});
   CHECK_THROWS_AS(to_probabilities(spec, logits), Error);
+  // A net that overflows is not sure of the first label.
+  for (const float broken : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    logits["ferplus"] = HostTensor::from_floats({2, 3}, Floats{0, 0, 0, 0, broken, 0});
+    CHECK_THROWS_WITH(to_probabilities(spec, logits),
+                      Contains("head 'ferplus': the net's answer is no number"));
+  }
 }
 
 TEST_CASE("a classifier answers crops in order, in batches of the size asked for") {

@@ -103,6 +103,33 @@ TEST_CASE("the ONNX file of every architecture means the same to OpenCV") {
   }
 }
 
+TEST_CASE("a head may be called as a layer is, but not as the input") {
+  Checkpoint checkpoint;
+  Graph& graph = checkpoint.graph;
+  int node = graph.add("input", op::Input{1, 8, 8});
+  node = graph.add("pool", op::GlobalAvgPool{}, {node});
+  node = graph.add("logits", op::Linear{3, true}, {node});
+  Graph wrong = graph;
+  graph.add_output("logits", node);
+  graph.add_output("pool", node);
+  checkpoint.spec.resize = checkpoint.spec.input_size = 8;
+  checkpoint.spec.heads = {{"logits", {"a", "b", "c"}, 2.0f, 0.0f},
+                           {"pool", {"a", "b", "c"}, 1.0f, 0.0f}};
+  checkpoint.spec.default_head = "pool";
+  checkpoint.weights = test::random_weights(graph, 3);
+  const HostTensor batch = test::random_batch(graph, 1, 5);
+  for (const bool inside : {false, true}) {
+    const std::string bytes = to_onnx(checkpoint, {13, inside, inside});
+    CHECK_NOTHROW(check_onnx(bytes));
+    if (inside) continue;
+    CHECK(test::relative_error(run_opencv(bytes, graph, batch),
+                               run_reference(graph, checkpoint.weights, batch)) < 1e-5);
+  }
+  wrong.add_output("input", node);
+  checkpoint.graph = wrong;
+  CHECK_THROWS_WITH(to_onnx(checkpoint), Catch::Contains("a head cannot be called"));
+}
+
 TEST_CASE(
     "normalisation and softmax inside give from bytes what the library gives from a picture") {
   const Checkpoint checkpoint = small_checkpoint();

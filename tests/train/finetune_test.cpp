@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <fstream>
 #include <numbers>
 
 #include "fer/core/error.h"
@@ -86,6 +87,12 @@ TEST_CASE("freezing the backbone leaves the head, and its features end before th
   }
   CHECK(graph.nodes()[plan.boundary].name == "pool");
   CHECK(plan_layers(graph, TrainOptions{}, 0).boundary == 0);
+
+  // A padding before the first layer is constant, too, but keeping it would end augmentation.
+  const Graph padded = net_of("resnet50v2", {4, 8});
+  REQUIRE(padded.nodes()[1].name == "stem.pad");
+  CHECK(plan_layers(padded, TrainOptions{}, 0).boundary == 0);
+  CHECK(plan_layers(padded, frozen_backbone(), 0).boundary > 1);
 
   options.freeze = {"stem", "stage1"};
   CHECK(graph.nodes()[plan_layers(graph, options, 0).boundary].name == "stage1.block1.relu2");
@@ -382,4 +389,35 @@ TEST_CASE("a batch size is found that fits into half of the memory and leaves st
   // Every picture costs the same, the weights once.
   CHECK(training_bytes(graph, options, 3) - training_bytes(graph, options, 2) ==
         training_bytes(graph, options, 2) - training_bytes(graph, options, 1));
+}
+
+TEST_CASE("the memory that is left is what the tightest group leaves, and read files make way") {
+  constexpr std::int64_t kMega = 1 << 20;
+  const TemporaryFolder root;
+  const auto write = [&](const std::string& file, const std::string& text) {
+    std::filesystem::create_directories((root / file).parent_path());
+    std::ofstream(root / file) << text;
+  };
+  const auto group = [&](const std::string& folder, const std::string& limit, std::int64_t used) {
+    write("sys/fs/cgroup/" + folder + "memory.max", limit + "\n");
+    write("sys/fs/cgroup/" + folder + "memory.current", std::to_string(used * kMega) + "\n");
+  };
+  write("proc/meminfo", "MemTotal: 9000000 kB\nMemAvailable: 8192000 kB\nHugePages_Total: 0\n");
+  CHECK(available_memory(root.path()) == 8000 * kMega);
+  write("proc/self/cgroup", "0::/job/step\n");
+  group("", "max", 7000);
+  group("job/", std::to_string(4000 * kMega), 3000);
+  group("job/step/", "max", 3000);
+  CHECK(available_memory(root.path()) == 1000 * kMega);
+  write("sys/fs/cgroup/job/memory.stat",
+        "anon 1\ninactive_file " + std::to_string(2500 * kMega) + "\nactive_file 2\n");
+  CHECK(available_memory(root.path()) == 3500 * kMega);
+
+  write("proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/box\n0::/\n");
+  write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", std::to_string(600 * kMega));
+  write("sys/fs/cgroup/memory/box/memory.usage_in_bytes", std::to_string(500 * kMega));
+  CHECK(available_memory(root.path()) == 100 * kMega);
+  write("sys/fs/cgroup/memory/box/memory.stat",
+        "cache 1\ntotal_inactive_file " + std::to_string(50 * kMega) + "\n");
+  CHECK(available_memory(root.path()) == 150 * kMega);
 }

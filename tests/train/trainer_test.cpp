@@ -338,6 +338,17 @@ TEST_CASE(
                Catch::Contains("epoch 1, step") && Catch::Contains("learning rate 1e+25"));
   }
   CHECK(load_checkpoint(folder.last()).weights.size() == trainer.checkpoint().weights.size());
+  // With one step an epoch no later one looks at what it did.
+  options.batch_size = static_cast<int>(data.train->size());
+  options.lr = 1e38;
+  options.ema = 0;
+  Trainer single(small_net(data), data, options, {});
+  single.initialise();
+  const auto other = RunFolder::create(scratch.path(), "exp", false);
+  CHECK_THROWS_WITH(run_training(single, other, "", false, [] { return false; }),
+                    Catch::Contains("the validation loss is") && Catch::Contains("epoch 1"));
+  CHECK_FALSE(std::filesystem::exists(other.best()));
+  CHECK_NOTHROW(load_checkpoint(other.last()));
 }
 
 TEST_CASE("the weight average holds averaged weights and batch-norm statistics") {

@@ -103,8 +103,15 @@ void write_file_atomically(const fs::path& path,
   }
 
   static std::atomic<int> counter{0};
-  const fs::path temporary = target.string() + format(".%d-%d.tmp", ::getpid(), counter++);
-  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  // In a container every process may be the first: one that was killed left such a name.
+  constexpr int kTries = 10'000;
+  fs::path temporary;
+  int descriptor = -1;
+  for (int i = 0; i < kTries && descriptor < 0 && (i == 0 || errno == EEXIST); ++i) {
+    temporary = target.string() + format(".%d-%d.tmp", ::getpid(), counter++);
+    descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }
+  Descriptor file(descriptor);
   if (!file.valid()) fail();
   const bool written = write_parts(file.get(), parts) && ::fsync(file.get()) == 0 && file.close() &&
                        ::rename(temporary.c_str(), target.c_str()) == 0;

@@ -37,6 +37,7 @@ float intersection_over_union(const Box& a, const Box& b) {
 }
 
 Image to_gray(const Image& image) {
+  check_image(image);
   if (image.channels == 1) return image;
   Image gray(image.width, image.height, 1);
   const std::uint8_t* p = image.pixels.data();
@@ -50,6 +51,7 @@ Image to_gray(const Image& image) {
 }
 
 Image to_rgb(const Image& image) {
+  check_image(image);
   if (image.channels == 3) return image;
   Image rgb(image.width, image.height, 3);
   const int green = image.channels == 1 ? 0 : 1;

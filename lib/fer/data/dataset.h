@@ -139,9 +139,10 @@ struct DatasetOptions {
   std::int64_t per_class =
       0;                     // at most so many training samples of each class, by the seed; 0: all
   bool skip_broken = false;  // --on-error skip: unreadable image files are reported and left out
-  int image_size = 48;       // image files become gray squares of this side at load (0: kept)
-  bool enlarge = true;       // smaller ones, too; false: their squares stay as large as they are
-  ImageDecoder decoder;      // for image files; without it folders of anything but PNG are an error
+  std::string broken = "broken file";  // what the decoder refuses, in DroppedCount
+  int image_size = 48;   // image files become gray squares of this side at load (0: kept)
+  bool enlarge = true;   // smaller ones, too; false: their squares stay as large as they are
+  ImageDecoder decoder;  // for image files; without it folders of anything but PNG are an error
 };
 
 struct DroppedCount {

@@ -140,7 +140,8 @@ std::vector<std::size_t> decode_files(const std::vector<ImageFile>& files,
   }
   if (kept.empty()) fail_input(options.path + ": none of its images can be read");
   if (kept.size() < files.size()) {
-    table.dropped.push_back({"broken file", static_cast<std::int64_t>(files.size() - kept.size())});
+    table.dropped.push_back(
+        {options.broken, static_cast<std::int64_t>(files.size() - kept.size())});
   }
   table.origin = [names](std::int64_t i) { return names[static_cast<std::size_t>(i)]; };
   return kept;

@@ -27,8 +27,24 @@ bool lies_in(const fs::path& path, const fs::path& folder) {
          folder.end();
 }
 
-// Adds the pictures of <parent>/<class>/* and counts what is no picture by its name.
-void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::int64_t& others) {
+// What a folder leaves out.
+struct LeftOut {
+  std::int64_t others = 0;  // no pictures by their names
+  std::int64_t beside = 0;  // pictures that lie in no class folder
+};
+
+std::int64_t pictures_right_in(const fs::path& folder) {
+  std::int64_t count = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    count +=
+        entry.is_regular_file() && !is_hidden(entry.path()) && has_image_extension(entry.path());
+  }
+  return count;
+}
+
+// Adds the pictures of <parent>/<class>/*.
+void list_classes(const fs::path& parent, std::vector<ImageFile>& files, LeftOut& left_out) {
+  left_out.beside += pictures_right_in(parent);
   const std::vector<fs::path> classes = folders_in(parent);
   if (classes.empty()) {
     fail_input(parent.string() +
@@ -57,7 +73,7 @@ void list_classes(const fs::path& parent, std::vector<ImageFile>& files, std::in
       if (has_image_extension(entry.path())) {
         paths.push_back(entry.path());
       } else {
-        ++others;
+        ++left_out.others;
       }
     }
     if (paths.empty()) fail_input(folder.string() + ": no images in this class folder");
@@ -76,15 +92,16 @@ FaceTable read(const fs::path& folder, const DatasetOptions& options) {
   FaceTable table;
   std::vector<ImageFile> files;
   std::vector<Split> file_splits;
-  std::int64_t others = 0;
+  LeftOut left_out;
   if (splits == 0) {
-    list_classes(folder, files, others);
+    list_classes(folder, files, left_out);
   } else {
+    left_out.beside += pictures_right_in(folder);
     for (const fs::path& path : top) {
       if (!is_split(path)) {
         fail_input(path.string() + ": stands beside train, val or test but is none of them");
       }
-      list_classes(path, files, others);
+      list_classes(path, files, left_out);
       file_splits.resize(files.size(), *find_split(path.filename().string()));
     }
   }
@@ -92,7 +109,8 @@ FaceTable read(const fs::path& folder, const DatasetOptions& options) {
   if (splits > 0) {
     for (const std::size_t i : kept) table.splits.push_back(file_splits[i]);
   }
-  if (others > 0) table.dropped.push_back({"no image by its file name", others});
+  if (left_out.others > 0) table.dropped.push_back({"no image by its file name", left_out.others});
+  if (left_out.beside > 0) table.dropped.push_back({"image in no class folder", left_out.beside});
   table.description = "folder " + folder.generic_string();
   return table;
 }

@@ -12,7 +12,8 @@
 
 namespace fer {
 
-// What results between layers and weights are held in; sums and logits are always float.
+// What results between layers and weights are held in. Sums are always float, and so are the logits
+// of a linear layer that one head alone reads, as those of all our architectures are.
 enum class Precision { kF32, kBf16, kInt8 };
 
 // Whether the CPU has instructions for it.

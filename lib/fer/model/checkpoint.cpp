@@ -57,6 +57,11 @@ void check_values(const std::filesystem::path& path, const std::string& name,
   }
 }
 
+// Facts for people may name paths whose bytes are no UTF-8.
+std::string spec_text(const ModelSpec& spec) {
+  return to_json(spec).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, DType dtype) {
@@ -66,7 +71,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   file.metadata = {{"format", kFormat},
                    {"version", std::to_string(kCheckpointVersion)},
                    {"graph", to_json(checkpoint.graph).dump()},
-                   {"spec", to_json(checkpoint.spec).dump()}};
+                   {"spec", spec_text(checkpoint.spec)}};
   if (!checkpoint.ranges.empty()) file.metadata["ranges"] = to_json(checkpoint.ranges).dump();
   for (const Parameter& parameter : checkpoint.graph.parameters()) {
     HostTensor& stored = file.tensors[parameter.name];
@@ -118,7 +123,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
 
 void replace_spec(const std::filesystem::path& path, const ModelSpec& spec) {
   check_spec(spec, load_checkpoint(path).graph);
-  replace_safetensors_metadata(path, "spec", to_json(spec).dump());
+  replace_safetensors_metadata(path, "spec", spec_text(spec));
 }
 
 }  // namespace fer

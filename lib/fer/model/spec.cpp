@@ -24,13 +24,14 @@ void check_range(const std::string& name, float value, float low, float high) {
   }
 }
 
-// Names and labels stand in tables, file names and pages.
+// Names and labels stand in tables, file names, pages and JSON.
 void check_word(const std::string& what, const std::string& text) {
   constexpr std::size_t kLongest = 200;
   const auto control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; };
   if (text.empty() || text.size() > kLongest || std::ranges::any_of(text, control)) {
     fail_input("spec: " + what + " " + quote(text) + " is empty, long or has control characters");
   }
+  if (!is_utf8(text)) fail_input("spec: " + what + " " + quote(text) + " is no UTF-8");
 }
 
 void check_labels(const std::string& head, const LabelList& labels) {
@@ -48,12 +49,17 @@ void check_mixed_head(const ModelSpec& spec, const MixedHeadSpec& mixed) {
   check_range("temperature of " + mixed.name, mixed.temperature, 1e-3f, 1e3f);
   check_range("uncertain_below of " + mixed.name, mixed.uncertain_below, 0, 1);
   if (mixed.parts.empty()) fail_input("spec: mixed head '" + mixed.name + "' has no parts");
+  std::set<std::string> parts;
   for (const auto& [part, weight] : mixed.parts) {
     check_word("head", part);
-    const LabelList& labels = spec.head(part).labels;
+    const LabelList& list = spec.head(part).labels;
+    if (!parts.insert(part).second) {
+      fail_input("spec: mixed head '" + mixed.name + "' has the part '" + part + "' twice");
+    }
+    const std::set<std::string> labels(list.begin(), list.end());
     check_range("weight of " + part, weight, 1e-6f, 1e6f);
     for (const std::string& label : mixed.labels) {
-      if (std::ranges::find(labels, label) == labels.end()) {
+      if (!labels.contains(label)) {
         fail_input("spec: mixed head '" + mixed.name + "' has label '" + label + "', its part '" +
                    part + "' has not");
       }
@@ -309,6 +315,9 @@ std::vector<Probabilities> to_probabilities(const ModelSpec& spec,
                  std::to_string(rows.size()) + ", " + std::to_string(classes) + "]");
     }
     const auto values = found->second.floats();
+    if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
+      fail_runtime("head '" + head.name + "': the net's answer is no number (weights too large?)");
+    }
     for (std::size_t i = 0; i < rows.size(); ++i) {
       rows[i][head.name] = softmax(values.subspan(i * classes, classes), head.temperature);
     }

@@ -70,7 +70,7 @@ class Writer {
       preprocessing[key] = spec.at(key);
     }
     describe("preprocessing", preprocessing.dump());
-    describe("fer.spec", spec.dump());
+    describe("fer.spec", spec.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
   static void set_type(onnx::ValueInfoProto* value, const std::string& name, const Shape& shape) {
@@ -112,10 +112,12 @@ class Writer {
     made->add_output(name);
     return made;
   }
+  // What the node at hand gives, or a step of it. Neither a head nor a parameter can be called so.
+  std::string value(const std::string& step = "") const { return "/" + node().name + step; }
   // The node at hand.
   onnx::NodeProto* emit(const std::string& type, const std::vector<std::string>& inputs) {
-    results_[node_] = node().name;
-    return emit(type, node().name, inputs);
+    results_[node_] = value();
+    return emit(type, value(), inputs);
   }
 
   static void set(onnx::NodeProto* made, const std::string& name, std::int64_t value) {
@@ -152,10 +154,10 @@ class Writer {
       shift.push_back(-spec_.mean[c] / spec_.std[c]);
     }
     const Shape shape = {1, static_cast<std::int64_t>(factor.size()), 1, 1};
-    emit("Mul", "normalize.scaled", {"input", constant<float>("normalize.factor", shape, factor)});
-    emit("Add", "normalize",
-         {"normalize.scaled", constant<float>("normalize.shift", shape, shift)});
-    results_[node_] = "normalize";
+    const std::string scaled = value("/scaled"), normalized = value("/normalized");
+    emit("Mul", scaled, {"input", constant<float>(value("/factor"), shape, factor)});
+    emit("Add", normalized, {scaled, constant<float>(value("/shift"), shape, shift)});
+    results_[node_] = normalized;
   }
 
   void add(const op::Conv2d& o) {
@@ -175,7 +177,7 @@ class Writer {
   void add(const op::Relu&) { emit("Relu", {input()}); }
   void add(const op::Sigmoid&) { emit("Sigmoid", {input()}); }
   void add(const op::Silu&) {
-    const std::string gate = node().name + ".gate";
+    const std::string gate = value("/gate");
     emit("Sigmoid", gate, {input()});
     emit("Mul", {input(), gate});
   }
@@ -191,13 +193,13 @@ class Writer {
     // Zeros count, but not every runtime heeds count_include_pad: so they are put in before.
     std::string source = input();
     if (o.padding != Padding{}) {
-      source = node().name + ".padded";
+      source = value("/padded");
       emit_pad(source, input(), o.padding);
     }
     add_pool("AveragePool", source, o.kernel, o.stride, {});
   }
   void add(const op::GlobalAvgPool&) {
-    const std::string pooled = node().name + ".pooled";
+    const std::string pooled = value("/pooled");
     emit("GlobalAveragePool", pooled, {input()});
     set(emit("Flatten", {pooled}), "axis", std::int64_t{1});
   }
@@ -207,18 +209,17 @@ class Writer {
     if (options_.opset < kPadsAreAnInput) {
       set(emit("Pad", name, {from}), "pads", both);
     } else {
-      emit("Pad", name, {from, integers(name + ".pads", both)});
+      emit("Pad", name, {from, integers(name + "/pads", both)});
     }
   }
   void add(const op::ZeroPad& o) {
-    emit_pad(node().name, input(), o.padding);
-    results_[node_] = node().name;
+    emit_pad(value(), input(), o.padding);
+    results_[node_] = value();
   }
   void add(const op::Add&) { emit("Add", {input(0), input(1)}); }
   void add(const op::Scale&) {
-    const std::string gate = node().name + ".gate";
-    emit("Reshape", gate,
-         {input(1), integers(node().name + ".shape", {-1, input_shape()[0], 1, 1})});
+    const std::string gate = value("/gate");
+    emit("Reshape", gate, {input(1), integers(value("/shape"), {-1, input_shape()[0], 1, 1})});
     emit("Mul", {input(0), gate});
   }
   void add(const op::Flatten&) { set(emit("Flatten", {input()}), "axis", std::int64_t{1}); }
@@ -236,13 +237,14 @@ class Writer {
   void add(const op::Dropout&) { results_[node_] = input(); }
 
   void add_output(const Output& output) {
+    if (output.head == "input") fail_input("ONNX: a head cannot be called as the net's input is");
     std::string result = results_[output.node];
     if (options_.softmax) {
       const float temperature = spec_.head(output.head).temperature;
-      const std::string scaled = output.head + ".scaled";
-      emit(
-          "Div", scaled,
-          {result, constant<float>(output.head + ".temperature", {1}, std::span(&temperature, 1))});
+      const std::string scaled = "/" + output.head + "/scaled";
+      emit("Div", scaled,
+           {result,
+            constant<float>("/" + output.head + "/temperature", {1}, std::span(&temperature, 1))});
       set(emit("Softmax", output.head, {scaled}), "axis", std::int64_t{1});
     } else {
       emit("Identity", output.head, {result});

@@ -62,7 +62,8 @@ std::vector<std::string> frozen_prefixes(const Graph& graph, const TrainOptions&
   return all;
 }
 
-// The last node that everything later depends on alone, of those that are constant.
+// The last node that everything later depends on alone, of those that are constant; 0 where nothing
+// that is frozen comes before it: what only pads pictures is not worth keeping.
 int find_boundary(const Graph& graph, const std::vector<bool>& frozen) {
   const auto count = static_cast<int>(graph.nodes().size());
   std::vector<bool> constant(count);
@@ -72,16 +73,14 @@ int find_boundary(const Graph& graph, const std::vector<bool>& frozen) {
     constant[i] = std::ranges::all_of(node.inputs, [&](int input) { return constant[input]; }) &&
                   (frozen[i] || (!learns && !std::holds_alternative<op::Dropout>(node.operation)));
   }
+  int first = 0;  // node that has parameters
+  while (first < count && graph.parameters(first).empty()) ++first;
   int earliest = count;  // node that anything later than i looks at
-  int boundary = 0;
-  for (int i = count - 1; i > 0; --i) {
-    if (constant[i] && earliest >= i) {
-      boundary = i;
-      break;
-    }
+  for (int i = count - 1; i >= first; --i) {
+    if (constant[i] && earliest >= i) return i;
     for (const int input : graph.nodes()[i].inputs) earliest = std::min(earliest, input);
   }
-  return boundary;
+  return 0;
 }
 
 }  // namespace

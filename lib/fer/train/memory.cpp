@@ -4,6 +4,7 @@
 #include <fstream>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "fer/core/error.h"
 #include "fer/core/text.h"
@@ -13,11 +14,48 @@ namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
 
+namespace fs = std::filesystem;
+
 // The number in a file of one, or -1 ("max", or no such file).
-std::int64_t number_in(const char* path) {
+std::int64_t number_in(const fs::path& path) {
   std::int64_t number = -1;
   std::ifstream(path) >> number;
   return number > 0 ? number : -1;
+}
+
+// The number behind a key, or 0.
+std::int64_t entry_of(const fs::path& path, const std::string& wanted) {
+  std::ifstream file(path);
+  std::string key;
+  for (std::int64_t number = 0; file >> key >> number;) {
+    if (key == wanted) return number;
+  }
+  return 0;
+}
+
+// How the two versions of control groups name things.
+struct GroupFiles {
+  const char *limit, *used, *cache;
+};
+constexpr GroupFiles kVersion1 = {"memory.limit_in_bytes", "memory.usage_in_bytes",
+                                  "total_inactive_file"};
+constexpr GroupFiles kVersion2 = {"memory.max", "memory.current", "inactive_file"};
+
+// What the group of this path and those above it leave. Files that were read count as used, but
+// make way.
+std::int64_t left_by_groups(const fs::path& mount, fs::path group, const GroupFiles& files) {
+  std::int64_t left = std::numeric_limits<std::int64_t>::max();
+  for (;; group = group.parent_path()) {
+    const fs::path folder = mount / group.relative_path();
+    const std::int64_t limit = number_in(folder / files.limit),
+                       used = number_in(folder / files.used);
+    if (limit > 0 && used > 0) {
+      const std::int64_t cache = entry_of(folder / "memory.stat", files.cache);
+      left = std::min(left,
+                      std::max<std::int64_t>(0, limit - std::max<std::int64_t>(0, used - cache)));
+    }
+    if (!group.has_relative_path()) return left;
+  }
 }
 
 }  // namespace
@@ -33,18 +71,26 @@ std::int64_t training_bytes(const Graph& graph, const TrainOptions& options, std
   return parameter_count(graph) * kFloat * copies + batch * elements * kFloat * 2;
 }
 
-std::int64_t available_memory() {
+std::int64_t available_memory(const fs::path& root) {
   std::int64_t available = std::numeric_limits<std::int64_t>::max();
-  std::ifstream system("/proc/meminfo");
+  std::ifstream system(root / "proc/meminfo");
   for (std::string key, unit; system >> key;) {
     std::int64_t kilobytes = 0;
     system >> kilobytes;
     std::getline(system, unit);
     if (key == "MemAvailable:") available = kilobytes * 1024;
   }
-  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max");
-  const std::int64_t used = number_in("/sys/fs/cgroup/memory.current");
-  if (limit > 0 && used > 0) available = std::min(available, limit - used);
+  const fs::path groups = root / "sys/fs/cgroup";
+  std::ifstream own(root / "proc/self/cgroup");
+  for (std::string line; std::getline(own, line);) {  // number:controllers:/path
+    const std::vector<std::string> parts = split(line, ':');
+    if (parts.size() < 3) continue;
+    if (parts[1].empty()) {
+      available = std::min(available, left_by_groups(groups, parts[2], kVersion2));
+    } else if (("," + parts[1] + ",").find(",memory,") != std::string::npos) {
+      available = std::min(available, left_by_groups(groups / "memory", parts[2], kVersion1));
+    }
+  }
   return available;
 }
 

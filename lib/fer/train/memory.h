@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 
 #include "fer/model/graph.h"
 #include "fer/train/options.h"
@@ -14,8 +15,9 @@ namespace fer {
 std::int64_t training_bytes(const Graph& graph, const TrainOptions& options, std::int64_t batch);
 
 // What this process may still take: the system's available memory, or less where a control group
-// limits it.
-std::int64_t available_memory();
+// (of either version) or one above it limits it; files that were read count as available. root: of
+// the file system that is asked.
+std::int64_t available_memory(const std::filesystem::path& root = "/");
 
 // The largest power of two, at most 128, whose step fits into half of `bytes` and that leaves eight
 // steps an epoch - but for that not less than 8: batch norm needs some pictures. Throws kInput when

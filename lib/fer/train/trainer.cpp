@@ -102,6 +102,7 @@ struct Trainer::Impl {
   Tally tally;
   double best_score = 0, best_loss = 0;
   std::int64_t best_epoch = 0;
+  double seconds_before = 0;  // of the epoch under way, before it was interrupted
 
   Impl(const Checkpoint& checkpoint, const OpenedDataset& data, const TrainOptions& train_options,
        const AugmentOptions& augmentation)
@@ -479,10 +480,19 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
       callbacks.progress(t.step * t.options.batch_size, images_per_epoch(),
                          t.tally.loss_sum / static_cast<double>(t.tally.images));
     }
-    if (callbacks.stop_requested && callbacks.stop_requested()) return std::nullopt;
+    if (callbacks.stop_requested && callbacks.stop_requested()) {
+      t.seconds_before += seconds_since(start);
+      return std::nullopt;
+    }
   }
   const double train_seconds = seconds_since(start);
   const Tally val = t.validate();
+  // The last step may have been the one, and no later one looks at what it did.
+  if (const double loss = val.scores().loss; !std::isfinite(loss)) {
+    fail_runtime(
+        format("training diverged: the validation loss is %g after epoch %lld, at learning rate %g",
+               loss, static_cast<long long>(t.epoch + 1), result.lr));
+  }
   result.epoch = t.epoch + 1;
   result.lr = t.lr(t.steps_per_epoch - 1);
   result.images_per_second =
@@ -503,7 +513,8 @@ std::optional<EpochResult> Trainer::run_epoch(const Callbacks& callbacks) {
     t.best_loss = loss;
     t.best_epoch = t.epoch;
   }
-  result.seconds = seconds_since(start);
+  result.seconds = t.seconds_before + seconds_since(start);
+  t.seconds_before = 0;
   return result;
 }
 
@@ -590,6 +601,7 @@ void Trainer::save_state(const std::filesystem::path& path, const std::string& n
                                    {"phase", t.phase},
                                    {"batch_size", t.options.batch_size},
                                    {"steps_per_epoch", t.steps_per_epoch},
+                                   {"seconds", t.seconds_before},
                                    {"averaged", t.averaged},
                                    {"optimizer_steps", t.optimizer->steps},
                                    {"best_score", t.best_score},
@@ -658,6 +670,7 @@ std::string Trainer::load_state(const std::filesystem::path& path) {
     at::NoGradGuard no_grad;
     for (auto& [name, tensor] : t.optimizer->state()) tensor.copy_(to_torch(slots.at(name)));
     position.at("step").get_to(t.step);
+    t.seconds_before = position.value("seconds", 0.0);  // not in older states
     position.at("averaged").get_to(t.averaged);
     position.at("optimizer_steps").get_to(t.optimizer->steps);
     position.at("best_score").get_to(t.best_score);
