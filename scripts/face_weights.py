@@ -3,9 +3,10 @@
 
 The weights are dlib's face recognition net (dlib_face_recognition_resnet_model_v1) as face-api.js stores it: npm
 @vladmandic/face-api, model/face_recognition_model*. Its layers are a scale and a shift where ours are batch norm, so the
-statistics of each are measured on training faces first: the checkpoint answers as the original does (but that the last row
-and column of an even size are looked at, not padded), and training goes on from there. Kernels are scaled to the size that fer-train begins with, which batch norm takes back
-out: so that its learning rates mean the same. The last blocks tell identities and are left out (--blocks).
+statistics of each are measured on training faces first: the checkpoint answers as the original does (but that the last
+row and column of an even size are looked at, not padded), and training goes on from there. Kernels are scaled to the
+size that fer-train begins with, which batch norm takes back out: so that its learning rates mean the same. The last
+blocks tell identities and are left out (--blocks).
 
 Needs python3-numpy. Usage:
   npm pack @vladmandic/face-api && tar xzf vladmandic-face-api-*.tgz
@@ -135,7 +136,7 @@ def main():
     parser.add_argument("model", type=Path, help="folder with face_recognition_model*")
     parser.add_argument("faces", type=Path, help="fer2013.csv")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--side", type=int, default=128, help="of the input: 128 shows FER2013's faces as large as dlib's were")
+    parser.add_argument("--side", type=int, default=128, help="of the input: at 128 FER2013's faces are about as large as dlib's were")
     parser.add_argument("--blocks", type=int, default=2, choices=(1, 2, 3, 4), help="of 256 channels: 2 make 3.3 M, all 4 5.6 M")
     args = parser.parse_args()
 
@@ -151,7 +152,7 @@ def main():
     x = net.add("top.pool", "global_avg_pool", [x], features)
     if args.blocks == 4:
         lengths = np.linalg.norm(features @ weights["fc"], axis=1)
-        print(f"descriptors of {len(lengths)} faces have lengths of {lengths.min():.2f} to {lengths.max():.2f} (dlib's: about 1.4)")
+        print(f"descriptors of {len(lengths)} faces have lengths of {lengths.min():.2f} to {lengths.max():.2f}")
     x = net.add("top.dropout", "dropout", [x], None, rate=0.2)
     x = net.add("head", "linear", [x], None, out_features=2, bias=True)  # fer-train puts its own in this place
     net.tensors["head.weight"], net.tensors["head.bias"] = np.zeros((2, features.shape[1])), np.zeros(2)
@@ -174,4 +175,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, KeyError, ValueError) as error:
+        raise SystemExit(f"face_weights: {type(error).__name__}: {error}") from None

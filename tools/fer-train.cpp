@@ -195,9 +195,9 @@ int train(int argc, char** argv) {
               outcome.best_score, folder->best().c_str());
   print_classes(load_checkpoint(folder->best()).spec);
   std::fflush(stdout);
-  log_info("what it gets wrong, and how sure that is: " +
-           evaluation_command(*folder, data_flags, !data.drawn_splits.empty()) +
-           (data_flags.more.empty() ? "" : " (the first data set alone)"));
+  log_info(std::string("what it gets wrong, and how sure that is") +
+           (data_flags.more.empty() ? ": " : ", of the first data set: ") +
+           evaluation_command(*folder, data_flags, !data.drawn_splits.empty()));
   return 0;
 }
 

@@ -142,15 +142,17 @@ class Finder {
 
 struct PredictionStream::Pipeline {
   OrderedParallelMap<Item, Found> found;
-  Tracker tracker;  // of the video under way
-  double last_time = 0;
+  Tracker tracker;       // of the video under way
+  double last_time = 0;  // of its last frame
 
   void number(Prediction& prediction) {
     if (prediction.frame < 0) return;
-    if (prediction.frame == 0) tracker = Tracker();
-    // With a frame in some seconds a face that sits still has been in sight all the same.
-    else
+    if (prediction.frame == 0) {
+      tracker = Tracker();
+    } else {
+      // With a frame in some seconds a face that sits still has been in sight all the same.
       tracker.remember_at_least(1.5 * (prediction.time - last_time));
+    }
     last_time = prediction.time;
     std::vector<Box> boxes;
     for (const FaceResult& face : prediction.faces) boxes.push_back(face.face.box);
