@@ -1,8 +1,14 @@
 # Debian packages: fer (prediction, without libtorch), fer-train (all that links libtorch) and libfer-dev (for programs
 # that embed fer).
 #   cmake --build build/release && cpack --config build/release/CPackConfig.cmake -B build/packages
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/fer RENAME copyright
-        COMPONENT tools)
+foreach(pair tools:fer train:fer-train dev:libfer-dev)
+  string(REPLACE ":" ";" pair ${pair})
+  list(GET pair 0 component)
+  list(GET pair 1 package)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} RENAME copyright
+          COMPONENT ${component})
+endforeach()
+install(DIRECTORY configs datasets DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/fer-train/examples COMPONENT train)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME fer)

@@ -10,6 +10,7 @@ case $#:$what in
   [01]:build | [01]:demo | [01]:test) ;;
   *) sed -n '2,/^set /s/^# //p' "$0" >&2; exit 2 ;;
 esac
+FER_DATA_DIR=${FER_DATA_DIR:+$(realpath -m "$FER_DATA_DIR")}
 cd "$(dirname "$0")/.."
 
 # YuNet (MIT licence, OpenCV Zoo), the version that OpenCV 4.6 loads, to models/, where every program finds it.
@@ -21,8 +22,8 @@ fetch_yunet() {
   has_sum() { echo "$sum  $1" | sha256sum --check --status 2>/dev/null; }
   if has_sum "$target"; then return; fi
   mkdir -p models
-  copy=$([ -z "${FER_DATA_DIR:-}" ] || find -H "$FER_DATA_DIR" -name "$name" -print -quit)
-  if [ -n "$copy" ]; then
+  copy=$([ -z "$FER_DATA_DIR" ] || find -H "$FER_DATA_DIR" -name "$name" -print -quit || true)
+  if has_sum "$copy"; then
     cp "$copy" "$target.part"
   else
     echo "bootstrap: downloading the face detector YuNet (0.3 MB)"
@@ -53,7 +54,7 @@ if [ "$what" != build ]; then
   command -v node >/dev/null || need+=(nodejs)
   command -v npm >/dev/null || need+=(npm)
 fi
-if [ "$what" = test ]; then need+=(catch2 python3 xz-utils dpkg-dev file chromium ffmpeg openssl xvfb xauth xdotool locales); fi
+if [ "$what" = test ]; then need+=(catch2 python3 python3-numpy xz-utils dpkg-dev file chromium ffmpeg openssl xvfb xauth xdotool locales); fi
 
 install_packages() {
   local missing=() sudo=()

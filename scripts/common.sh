@@ -21,6 +21,9 @@ report_times() {
   printf '%s\n' "${times[@]}"
 }
 
+# What build_targets says to CMake, whatever an earlier configuration of the folder said.
+configuration=()
+
 # build_targets <target...>: the release preset with all cores, as many jobs as memory allows (a torch file
 # takes about 1 GB).
 build_targets() {
@@ -28,7 +31,7 @@ build_targets() {
   by_memory=$(awk '/MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)
   jobs=$(nproc)
   [ "$by_memory" -ge "$jobs" ] || jobs=$((by_memory > 0 ? by_memory : 1))
-  cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; return 1; }
+  cmake --preset release "${configuration[@]}" >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; return 1; }
   grep 'fer:' build-configure.log || true
   rm -f build-configure.log
   local targets=()

@@ -11,7 +11,8 @@ blocks tell identities and are left out (--blocks).
 Needs python3-numpy. Usage:
   npm pack @vladmandic/face-api && tar xzf vladmandic-face-api-*.tgz
   scripts/face_weights.py package/model fer2013.csv faces.safetensors
-  fer-train --config configs/two-heads.yaml --pretrained faces.safetensors --data fer2013.csv
+  fer-train --config configs/two-heads.yaml --pretrained faces.safetensors --data fer2013.csv \
+    --epochs 26 --lr 0.03 --progressive 96
 """
 import argparse
 import csv

@@ -8,18 +8,19 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 expect_arguments 1 "$@"
-data=$(realpath "$1")
+data=$(realpath -s "$1")
 cd "$(dirname "$0")/.."
 
 # stage <name> <fer-train arguments...>: leaves runs/train/<name> finished.
 stage() {
   local run=runs/train/$1
-  if [ ! -d "$run" ]; then
-    build/release/bin/fer-train --data "$data" --threads "${THREADS:-2}" --name "$@"
-  elif [ -f "$run/weights/state.safetensors" ]; then
+  if [ -f "$run/weights/state.safetensors" ]; then
     build/release/bin/fer-train --resume="$run"
-  else
+  elif [ -f "$run/weights/best.safetensors" ]; then
     echo "reproduce: $run is finished and is used again; remove it to train anew" >&2
+  else
+    rm -rf "$run" # stopped before its first step
+    build/release/bin/fer-train --data "$data" --threads "${THREADS:-2}" --name "$@"
   fi
 }
 

@@ -6,7 +6,7 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 expect_arguments 2 "$@"
 run=$(realpath "$1")
-data=$(realpath "$2")
+data=$(realpath -s "$2")
 cd "$(dirname "$0")/.."
 bin=build/release/bin
 shipped=models/fer.safetensors

@@ -5,7 +5,7 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 expect_arguments 1 "$@"
-data=$(realpath "$1")
+data=$(realpath -s "$1")
 cd "$(dirname "$0")/.."
 cpu=$(awk -F': ' '/^vendor_id/ {v = $2} /^cpu family/ {f = $2} /^model\t/ {m = $2} END {print v, f, m}' /proc/cpuinfo)
 {

@@ -16,6 +16,7 @@ timed "sample photos" scripts/fetch-samples.sh "${FER_SAMPLES:-build/samples}" |
 export FER_SAMPLES="${FER_SAMPLES:-$PWD/build/samples}"
 export FER_TEST_DATA="$PWD/build/test-data"
 timed "data" prepare_test_data "${FER_DATA_DIR:-}" "$FER_TEST_DATA"
+configuration=(-DFER_BUILD_TESTS=ON)
 timed "build" build_targets all
 timed "tests" ctest --preset release --output-on-failure "$@"
 report_times

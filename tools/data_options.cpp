@@ -157,6 +157,31 @@ void warn_of_parted_sources(const std::string& path, const OpenedDataset& data) 
   }
 }
 
+bool has_votes(const DataFlags& flags) {
+  return is_fer2013(flags.data) &&
+         (!flags.votes.empty() ||
+          std::filesystem::exists(std::filesystem::path(flags.data).parent_path() /
+                                  "fer2013new.csv"));
+}
+
+// Further data without FER+ votes answers the heads that learn from labels; the loss passes over
+// the others.
+void leave_out_votes(DatasetOptions& options) {
+  std::vector<HeadRequest> labelled;
+  std::vector<std::string> left_out;
+  for (const HeadRequest& head : options.heads) {
+    if (head.targets == TargetKind::kLabel) {
+      labelled.push_back(head);
+    } else {
+      left_out.push_back(head.name);
+    }
+  }
+  if (labelled.empty() || left_out.empty()) return;  // open_dataset() says that votes are missing
+  log_info(options.path + ": no FER+ votes, so that it does not teach head " +
+           join(left_out, ", "));
+  options.heads = std::move(labelled);
+}
+
 OpenedDataset open_one(const DatasetOptions& options) {
   OpenedDataset data = open_dataset(options);
   warn_of_parted_sources(options.path, data);
@@ -249,6 +274,7 @@ OpenedDataset open_data(const DataFlags& flags, int image_size, float crop_margi
         head.labels = join(head.list, ",");
       }
     }
+    if (!has_votes(own)) leave_out_votes(options);
     parts.push_back(open_one(options));
   }
   return join_datasets(parts, weights, flags.seed);

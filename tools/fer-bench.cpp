@@ -32,7 +32,7 @@ int bench_train(TrainFlags& flags, const DataFlags& data_flags, const Options& o
   const std::optional<Checkpoint> base = pretrained_checkpoint(flags, options);
   OpenedDataset data = open_training_data(flags, data_flags, base);
   Checkpoint initial = initial_checkpoint(flags, data, base);
-  resolve_batch_size(flags, initial.graph, data.train->size());
+  resolve_batch_size(flags, initial, data);
   add_teachers(flags, data, initial.spec.provenance);
   Trainer trainer(initial, data, flags.train, flags.augment);
   trainer.initialise();

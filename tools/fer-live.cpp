@@ -265,20 +265,14 @@ int live(int argc, char** argv) {
   if (flags.views.contains("web")) {
     web = add(std::make_unique<WebServer>(recognizer, controls, flags.web));
     const std::string& file = flags.web.token_file;  // a secret that lasts stays out of the log
-    std::cerr << "open "
-              << (file.empty() ? web->url() : web->address() + "#token= and the content of " + file)
-              << std::endl;
+    const std::string address =
+        file.empty() ? web->url() : web->address() + "#token= and the content of " + file;
+    std::cerr << "open " << address << std::endl;
+    hooks.address = [&controls, address] { return controls.visited ? std::string() : address; };
   }
   if (flags.views.contains("window")) window = add(std::make_unique<WindowView>(controls, hooks));
 
   install_stop_handler();
-  const auto begin = Clock::now();
-  const double cpu_before = cpu_seconds();
-  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
-  const auto going_on = [&] {
-    return !stop_requested() && !controls.quit &&
-           (flags.duration == 0 || elapsed() < flags.duration);
-  };
   // After the stop handler, which it calls: the terminal is given back first.
   if (flags.views.contains("terminal")) {
     add(std::make_unique<TerminalView>(known, controls, hooks));
@@ -287,11 +281,27 @@ int live(int argc, char** argv) {
   for (const auto& sink : sinks) all.push_back(sink.get());
 
   std::shared_ptr<Pipeline> pipeline;
+  // However it ends, nobody waits for a reader of the events any more.
+  const std::unique_ptr<Controls, void (*)(Controls*)> end(
+      &controls, [](Controls* ending) { ending->quit = true; });
   if (flags.pipeline.capture.source.source != "none") {
-    pipeline = std::make_shared<Pipeline>(recognizer, flags.pipeline, controls, all);
+    try {
+      pipeline = std::make_shared<Pipeline>(recognizer, flags.pipeline, controls, all);
+    } catch (const Error&) {
+      if (stop_requested()) return 130;  // while the source was being opened
+      throw;
+    }
     running = pipeline;
     if (web != nullptr) web->watch(pipeline);
   }
+  // Opening the source is no part of what is measured, nor of --duration.
+  const auto begin = Clock::now();
+  const double cpu_before = cpu_seconds();
+  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+  const auto going_on = [&] {
+    return !stop_requested() && !controls.quit &&
+           (flags.duration == 0 || elapsed() < flags.duration);
+  };
   if (!flags.views.contains("terminal")) {  // which shows it itself
     std::cerr << "fer-live names facial expressions, not what a person feels; "
               << what_is_stored(controls) << (flags.record.empty() ? "" : ": " + flags.record)
@@ -305,6 +315,7 @@ int live(int argc, char** argv) {
     }
   }
   const double seconds = elapsed(), cpu = cpu_seconds() - cpu_before;
+  controls.quit = true;
   if (pipeline) pipeline->stop();
   if (flags.bench) report(pipeline->statistics(), seconds, cpu);
   pipeline.reset();

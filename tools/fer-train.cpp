@@ -142,7 +142,7 @@ int train(int argc, char** argv) {
     initial.spec.data_fingerprint = data.fingerprint;  // compared with the state's
   } else {
     initial = initial_checkpoint(flags, data, base);
-    resolve_batch_size(flags, initial.graph, data.train->size());
+    resolve_batch_size(flags, initial, data);
     initial.spec.provenance["config"] = options.effective_yaml();
     if (data_flags.detect) initial.spec.provenance["detect"] = true;  // faces cut out of photos
     for (const DrawnSplit& drawn : data.drawn_splits)

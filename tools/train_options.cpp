@@ -386,7 +386,7 @@ Checkpoint initial_checkpoint(const TrainFlags& f, const OpenedDataset& data,
   return c;
 }
 
-void resolve_batch_size(TrainFlags& f, const Graph& graph, std::int64_t train_images) {
+void resolve_batch_size(TrainFlags& f, const Checkpoint& initial, const OpenedDataset& data) {
   TrainOptions& t = f.train;
   if (t.batch_size != 0) return;
   if (resolve_device(t.device) != "cpu") {
@@ -394,9 +394,13 @@ void resolve_batch_size(TrainFlags& f, const Graph& graph, std::int64_t train_im
         "--batch-size auto reckons with the host's memory, not with the GPU's; where it does "
         "not fit, name a number");
   }
-  t.batch_size = fitting_batch_size(graph, t, train_images, available_memory());
+  // The pictures that the trainer is going to hold, a byte a pixel.
+  const std::int64_t pictures = (data.train->size() + data.val->size()) *
+                                std::int64_t{initial.spec.resize} * initial.spec.resize;
+  t.batch_size = fitting_batch_size(initial.graph, t, data.train->size(),
+                                    std::max<std::int64_t>(available_memory() - pictures, 0));
   log_info(format("batch size %d: about %.1f GB", t.batch_size,
-                  1e-9 * static_cast<double>(training_bytes(graph, t, t.batch_size))));
+                  1e-9 * static_cast<double>(training_bytes(initial.graph, t, t.batch_size))));
 }
 
 void add_teachers(const TrainFlags& f, OpenedDataset& data, nlohmann::json& provenance) {

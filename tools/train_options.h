@@ -55,7 +55,7 @@ OpenedDataset open_training_data(TrainFlags& flags, const DataFlags& data_flags,
 Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data,
                               const std::optional<Checkpoint>& base);
 // --batch-size auto: the one that fits goes into flags.train and to the log.
-void resolve_batch_size(TrainFlags& flags, const Graph& graph, std::int64_t train_images);
+void resolve_batch_size(TrainFlags& flags, const Checkpoint& initial, const OpenedDataset& data);
 // Blends what the teachers say of the training pictures into their targets; nothing without any.
 // Which files they are goes to `provenance`; throws kInput where it names others already.
 void add_teachers(const TrainFlags& flags, OpenedDataset& data, nlohmann::json& provenance);

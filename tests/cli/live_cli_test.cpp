@@ -1,5 +1,9 @@
 // fer-live as its users run it.
 #if FER_HAVE_LIVE
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -92,6 +96,58 @@ TEST_CASE("fer-live ends when its reader goes away") {
   CHECK(result.exit_code == 0);
   CHECK(slurp(scratch / "code") == "0\n");
   CHECK(objects(result.out).size() == 5);
+}
+
+TEST_CASE("fer-live ends in time where the reader of its events does not read") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  std::filesystem::create_directory(scratch / "frames");
+  for (int i = 0; i < 3; ++i) {
+    write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
+  }
+  write_text(scratch / "asleep.sh", R"sh(
+mkfifo events
+sleep 300 <events &
+reader=$!
+timeout -k 5 60 "$FER_LIVE" -m m.safetensors --detector haar --source frames --loop --speed max --view none \
+  --events - --record kept.mp4 --duration 4 >events
+echo $? >code
+kill $reader
+)sh");
+  const auto result = run_shell(
+      "env FER_LIVE='" + std::string(FER_BIN_DIR) + "/fer-live' bash asleep.sh", scratch.path());
+  INFO(result.err);
+  CHECK(slurp(scratch / "code") == "0\n");
+  CHECK(std::filesystem::file_size(scratch / "kept.mp4") > 300);
+}
+
+TEST_CASE("fer-live that is stopped while its source is being opened ends with 130") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  // One that answers nothing.
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::listen(listener, 4) == 0);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  write_text(scratch / "stop.sh", R"sh(
+"$FER_LIVE" -m m.safetensors --detector haar --view none --timeout 5 --source "http://127.0.0.1:$1/" &
+program=$!
+until ls -l /proc/$program/fd 2>/dev/null | grep -q socket; do sleep 0.1; done
+kill -TERM $program
+wait $program
+)sh");
+  const auto result =
+      run_shell("env FER_LIVE='" + std::string(FER_BIN_DIR) +
+                    "/fer-live' timeout 60 bash stop.sh " + std::to_string(ntohs(address.sin_port)),
+                scratch.path());
+  ::close(listener);
+  INFO(result.err);
+  CHECK(result.exit_code == 130);
+  CHECK_THAT(result.err, !Catch::Contains("cannot be opened"));
 }
 
 TEST_CASE("a recording is whole when the terminal is closed, and goes on under nohup") {
@@ -286,6 +342,10 @@ TEST_CASE("fer-live --doctor says what is there, with the model's hash") {
        {"cameras", "display", "terminal", "detector", "OpenCV", "engines", "fp32", " threads"}) {
     CHECK_THAT(result.out, Catch::Contains(what));
   }
+  const auto at_terminal =
+      run_shell("script -qec '" + kLive + " -m m.safetensors --doctor 2>/dev/null' /dev/null",
+                scratch.path());
+  CHECK_THAT(at_terminal.out, Catch::Contains("ok  terminal"));
   const auto hash = run_shell("sha256sum m.safetensors | cut -d' ' -f1", scratch.path());
   CHECK_THAT(result.out, Catch::Contains(trim(hash.out)));
   write_text(scratch / "broken.safetensors", "no checkpoint");

@@ -14,6 +14,7 @@
 #include "fer/core/png.h"
 #include "fer/core/text.h"
 #include "fer/model/checkpoint.h"
+#include "support/fer2013_row.h"
 #include "support/program.h"
 #include "support/skip.h"
 
@@ -42,12 +43,6 @@ std::string csv_without_time(const std::filesystem::path& path) {
     result += join(fields, ",") + "\n";
   }
   return result;
-}
-
-std::string fer2013_row(const std::string& label, const std::string& usage, int pixel = 7) {
-  std::string pixels;
-  for (int i = 0; i < 48 * 48; ++i) pixels += (i ? " " : "") + std::to_string((pixel + i) % 256);
-  return label + "," + pixels + "," + usage + "\n";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "fer/core/text.h"
 #include "fer/data/dataset.h"
 #include "fer/model/checkpoint.h"
+#include "support/fer2013_row.h"
 #include "support/program.h"
 #include "support/real_data.h"
 #include "support/seeded_weights.h"
@@ -215,6 +216,93 @@ TEST_CASE("several data sets train one net, each with its map and weight, and ju
                                "--split val",
                            scratch.path());
   CHECK_THAT(eval.out, Contains("n=4") && Contains("fearful"));
+}
+
+TEST_CASE("photos without votes teach the head of labels beside a FER2013 with votes") {
+  const TemporaryFolder scratch;
+  write_photos(scratch / "photos", 10, {"angry", "fearful"});
+  std::string faces = "emotion,pixels,Usage\n";
+  std::string votes =
+      "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,"
+      "NF\n";
+  for (int i = 0; i < 48; ++i) {
+    const std::string usage = i % 4 == 3 ? "PublicTest" : "Training";
+    const bool angry = i % 2 == 0;
+    faces += fer2013_row(angry ? "0" : "2", usage, i);
+    votes += usage + (angry ? ",x.png,1,0,0,0,9,0,0,0,0,0\n" : ",x.png,1,0,0,0,0,0,9,0,0,0\n");
+  }
+  write_text(scratch / "faces.csv", faces);
+  write_text(scratch / "fer2013new.csv", votes);
+  const std::string train = kTrain + kSmall + " --epochs 1 --data faces.csv --data photos";
+  const auto both =
+      run_ok(train + " --heads fer2013:label ferplus:votes --name both", scratch.path());
+  CHECK_THAT(both.err, Contains("photos: no FER+ votes, so that it does not teach head ferplus"));
+  const auto heads = nlohmann::json::parse(slurp(scratch / "runs/train/both/data.json"))["heads"];
+  CHECK(heads[0]["train"] == std::vector<int>{24 + 8, 0, 12 + 8, 0, 0, 0, 0});
+  CHECK(heads[1]["train"] == std::vector<int>{0, 0, 0, 0, 24, 0, 12, 0});
+  CHECK(heads[1]["val"] == std::vector<int>{0, 0, 0, 0, 0, 0, 12, 0});
+
+  const auto none =
+      run_shell(train + " --heads ferplus:votes six:votes --name none", scratch.path());
+  CHECK(none.exit_code == 2);
+  CHECK_THAT(last_line(none.err), Contains("need FER+ votes"));
+}
+
+TEST_CASE("dlib's face net becomes a checkpoint that training begins from") {
+  if (std::system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0) {
+    skip("python3-numpy is not installed (scripts/bootstrap.sh test)");
+    return;
+  }
+  const TemporaryFolder scratch;
+  // Random weights in the layout of face-api.js.
+  write_text(scratch / "layout.py", R"py(
+import json, os
+entries, raw = [], b""
+def add(name, *shape):
+    global raw
+    count = 1
+    for n in shape: count *= n
+    entries.append({"name": name, "shape": list(shape), "dtype": "float32",
+                    "quantization": {"dtype": "uint8", "scale": 0.0005, "min": -0.06}})
+    raw += os.urandom(count)
+def conv(name, size, before, after):
+    add(name + "/conv/filters", size, size, before, after)
+    add(name + "/conv/bias", after)
+    add(name + "/scale/weights", after)
+    add(name + "/scale/biases", after)
+conv("conv32_down", 7, 3, 32)
+for before, wide, blocks in ((32, 32, ("32_1", "32_2", "32_3")), (32, 64, ("64_down", "64_1", "64_2", "64_3")),
+                             (64, 128, ("128_down", "128_1", "128_2")),
+                             (128, 256, ("256_down", "256_1", "256_2", "256_down_out"))):
+    for block in blocks:
+        conv("conv" + block + "/conv1", 3, before, wide)
+        conv("conv" + block + "/conv2", 3, wide, wide)
+        before = wide
+add("fc", 256, 128)
+os.mkdir("model")
+json.dump([{"weights": entries}], open("model/face_recognition_model-weights_manifest.json", "w"))
+open("model/face_recognition_model.bin", "wb").write(raw)
+)py");
+  std::string faces = "emotion,pixels,Usage\n";
+  for (int i = 0; i < 8; ++i) faces += fer2013_row("3", "Training", 29 * i);
+  write_text(scratch / "faces.csv", faces);
+  const std::string convert =
+      "/usr/bin/python3 '" + kSource + "/scripts/face_weights.py' model faces.csv ";
+  run_ok("/usr/bin/python3 layout.py && " + convert + "net.safetensors --side 96", scratch.path());
+  const auto result = run_ok(kTrain +
+                                 " --pretrained net.safetensors --data synthetic:96 --epochs 1 "
+                                 "--batch-size 16 --name faces",
+                             scratch.path());
+  CHECK_THAT(result.err, Contains("a checkpoint of face-resnet"));
+  const Checkpoint trained = load_checkpoint(scratch / "runs/train/faces/weights/last.safetensors");
+  CHECK(trained.spec.input_size == 96);
+  CHECK(trained.spec.heads[0].labels.size() == 6);
+
+  fs::resize_file(scratch / "model/face_recognition_model.bin", 1000);
+  const auto cut = run_shell(convert + "cut.safetensors", scratch.path());
+  CHECK(cut.exit_code == 1);
+  CHECK_THAT(last_line(cut.err), Contains("face_weights"));
+  CHECK_FALSE(fs::exists(scratch / "cut.safetensors"));
 }
 
 TEST_CASE("rafdb.yaml, affectnet.yaml, expw.yaml and ckplus.yaml open data laid out as published") {

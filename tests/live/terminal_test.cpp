@@ -121,12 +121,20 @@ TEST_CASE("a terminal that cannot move its cursor gets lines, and no sequences")
     ::setenv("TERM", "dumb", 1);
     const Recognizer recognizer = tone_recognizer();
     Controls controls;
-    TerminalView view(recognizer, controls,
-                      {[] { return ""; }, [] { return ""; }, [] { return ""; }});
+    controls.recording = true;
+    ViewHooks hooks;
+    hooks.notice = [] { return "camera 0 is lost"; };
+    TerminalView view(recognizer, controls, hooks);
     view.put(std::make_shared<LiveFrame>(frame_with_face()));
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   });
-  CHECK_THAT(session.output, Catch::Contains("#7 bright 75 %\r\n"));
+  for (const char* once :
+       {"#7 bright 75 %\r\n", "not feelings; being recorded\r\n", "\ncamera 0 is lost\r\n"}) {
+    INFO(once);
+    const std::size_t at = session.output.find(once);
+    CHECK(at != std::string::npos);
+    CHECK(session.output.find(once, at + 1) == std::string::npos);
+  }
   CHECK(session.output.find('\x1b') == std::string::npos);
   CHECK(session.restored);
 }
@@ -192,6 +200,57 @@ TEST_CASE("a picture that may no longer be seen leaves the terminal, in kitty, t
     const std::string kitty = std::string(term) == "xterm-kitty" ? "\x1b_Ga=d,d=A,q=2\x1b\\" : "";
     CHECK_THAT(session.output, Catch::Contains(kitty + "\x1b[2J\x1b[1;1H"));
     CHECK(session.output.rfind("\x1b[2J") > session.output.find("#7 bright"));
+  }
+}
+
+TEST_CASE("nothing of a picture stays beside one of another shape") {
+  const Session session = on_terminal([] {
+    const Recognizer recognizer = tone_recognizer();
+    Controls controls;
+    TerminalView view(recognizer, controls, {});
+    for (const auto& [width, height] :
+         {std::pair(320, 240), std::pair(320, 240), std::pair(240, 320)}) {
+      LiveFrame frame = frame_with_face();
+      frame.image = corners(width, height);
+      frame.faces[0].id = width;
+      view.put(std::make_shared<LiveFrame>(frame));
+      std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    }
+  });
+  const std::size_t wide = session.output.find("#320 bright"),
+                    tall = session.output.find("#240 bright");
+  REQUIRE(tall != std::string::npos);
+  const std::size_t cleared = session.output.rfind("\x1b[2J", tall);
+  CHECK(cleared > wide);
+  CHECK(cleared > session.output.rfind("#320 bright"));
+}
+
+TEST_CASE("where browsers are awaited the terminal shows the address, until one has come") {
+  const std::string address = "http://127.0.0.1:8080/#token=" + std::string(31, 'a') + "z";
+  for (const int columns : {80, 40}) {
+    const Session session = on_terminal(
+        [&] {
+          const Recognizer recognizer = tone_recognizer();
+          Controls controls;
+          ViewHooks hooks;
+          hooks.address = [&] { return controls.visited ? std::string() : address; };
+          TerminalView view(recognizer, controls, hooks);
+          view.put(std::make_shared<LiveFrame>(frame_with_face()));
+          std::this_thread::sleep_for(std::chrono::milliseconds(700));
+          controls.visited = true;
+          controls.figures = true;
+          std::this_thread::sleep_for(std::chrono::milliseconds(700));
+        },
+        "", columns);
+    INFO(columns);
+    const std::string last = address.substr(address.size() / static_cast<std::size_t>(columns) *
+                                            static_cast<std::size_t>(columns));
+    const std::size_t shown = session.output.find(last);
+    REQUIRE(shown != std::string::npos);
+    CHECK(shown > session.output.find("\x1b[?1049h"));
+    CHECK(session.output.rfind("frames/s") > session.output.rfind(last));
+    CHECK(session.output.rfind("q quit") < session.output.rfind("frames/s"));
+    CHECK(session.output.rfind("\x1b[2J") > session.output.rfind(last));  // it is gone
   }
 }
 

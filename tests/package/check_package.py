@@ -93,6 +93,8 @@ def check_unpacked(packages, root, source):
             problems.append(f"{name} asks for {torch}")
         before = set(root.glob("usr/bin/*"))
         run("dpkg-deb", "-x", package, str(root))
+        if not (root / f"usr/share/doc/{name}/copyright").exists():
+            problems.append(f"{name} brings no licence")
         if name == "libfer-dev":
             examples = root.parent / "examples"
             run("cmake", "-G", "Unix Makefiles", "-S", source / "examples", "-B", examples, f"-DCMAKE_PREFIX_PATH={root}/usr",
@@ -116,9 +118,12 @@ def check_unpacked(packages, root, source):
             if subprocess.run(["bash", "-n", completion], capture_output=True).returncode:
                 problems.append(f"{program.name} has no completion")
             check_libraries(name, program, allowed)
-    model = root / "usr/share/fer/models/fer.safetensors"
-    if not model.exists():
-        problems.append("fer brings no model")
+    models = {file.name for file in (root / "usr/share/fer/models").glob("*")} - {"face_detection_yunet_2022mar.onnx"}
+    if models != {"fer.safetensors", "MODEL_CARD.md", "face_detection_yunet.LICENSE"}:
+        problems.append(f"fer brings {models} of models")
+    if (root / "usr/bin/fer-train").exists():
+        run(root / "usr/bin/fer-train", "--config", root / "usr/share/doc/fer-train/examples/configs/compact.yaml",
+            "--print-config")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FER_")}
     # Elsewhere than the checkout, whose models would be found first.
     answer = run(root / "usr/bin/fer-predict", "--crops", "--format", "jsonl", source / "docs/synthetic.png",

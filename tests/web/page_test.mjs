@@ -172,6 +172,42 @@ try {
     await until(page, () => document.querySelector('#server-view').naturalWidth === 400 && state.result !== null);
   });
 
+  await test('a page that came before the camera, or that a proxy refused, goes on by itself', async () => {
+    const early = await browser.newContext();
+    const camera = await early.newPage();
+    let asked = 0, refused = 0;
+    await camera.route('**/api/status', (route) => ++asked > 2 ? route.continue() :
+        route.fulfill({status: 502, body: 'no'}));
+    await camera.route('**/api/events', (route) => ++refused > 1 ? route.continue() : route.fulfill({status: 502, body: 'no'}));
+    await camera.goto(live.url);
+    await until(camera, () => document.querySelector('#server-view').naturalWidth === 400 && state.result !== null);
+    assert.ok(asked > 2 && refused > 1);
+    assert.equal(await camera.isVisible('#hint'), false);
+    await early.close();
+  });
+
+  await test('faces that are to be blurred leave the page at once, also where the camera is paused', async () => {
+    const tone = () => {
+      const canvas = document.createElement('canvas');
+      canvas.width = canvas.height = 1;
+      const view = document.querySelector('#server-view');
+      canvas.getContext('2d').drawImage(view, 0, 0, 1, 1);
+      return canvas.getContext('2d').getImageData(0, 0, 1, 1).data.slice(0, 3).join() === '90,90,90';
+    };
+    await page.check('#set-paused');
+    await until(page, () => state.settings.paused === true);
+    await page.waitForTimeout(1500);
+    assert.equal(await page.evaluate(tone), false);
+    const begin = Date.now();
+    await page.check('#set-blur');
+    await until(page, tone);
+    assert.ok(Date.now() - begin < 4000);
+    await page.uncheck('#set-blur');
+    await page.uncheck('#set-paused');
+    await until(page, () => state.settings.paused === false && state.settings.blur === false);
+    await until(page, () => document.querySelector('#server-view').naturalWidth === 400);
+  });
+
   await test('a picture that stands still is asked for again', async () => {
     const before = await page.evaluate(() => {
       const view = document.querySelector('#server-view');
@@ -381,11 +417,15 @@ try {
         attempt.onopen = () => resolve('open');
         attempt.onerror = () => resolve('refused');
       });
-      return [await attempt({credentials: 'include'}),
-              await attempt({method: 'POST', credentials: 'include', mode: 'no-cors'}).then(() => 'blind'), socket];
+      // Sent with the cookie, since it is the same site; what is answered stays unseen.
+      await fetch(base + '/api/settings', {method: 'POST', credentials: 'include', mode: 'no-cors', body: '{"blur": true}'})
+          .catch(() => null);
+      return [await attempt({credentials: 'include'}), socket];
     }, live.base);
     foreign.close();
-    assert.deepEqual(outcome, ['refused', 'blind', 'refused']);
+    assert.deepEqual(outcome, ['refused', 'refused']);
+    const status = await fetch(live.base + '/api/status', {headers: {Authorization: 'Bearer ' + live.token}});
+    assert.equal((await status.json()).settings.blur, false);
   });
   console.log(passed + ' tests passed');
 } finally {

@@ -42,9 +42,10 @@ Finding cameras() {
 
 Finding terminal() {
   winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) {
-    return {"terminal", "none: standard error is a file or a pipe", false};
-  }
+  const int fd = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);  // as the view does
+  const bool there = fd >= 0 && ::ioctl(fd, TIOCGWINSZ, &size) == 0;
+  if (fd >= 0) ::close(fd);
+  if (!there) return {"terminal", "none: the program was not started in one", false};
   return {"terminal", format("%s, %d x %d, colours: %s", environment("TERM").c_str(), size.ws_col,
                              size.ws_row, environment("COLORTERM").c_str())};
 }

@@ -1,6 +1,12 @@
 #include "fer/live/events.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -50,9 +56,10 @@ EventWriter::EventWriter(const std::string& path, const Recognizer& recognizer, 
     : path_(path),
       recognizer_(recognizer),
       controls_(controls),
-      file_(path == "-" ? stdout : std::fopen(path.c_str(), "ae")) {
-  if (file_ == nullptr) fail_runtime(path + ": cannot be written: " + std::strerror(errno));
-  controls_.storing_answers = file_ != stdout;
+      file_(path == "-" ? STDOUT_FILENO
+                        : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666)) {
+  if (file_ < 0) fail_runtime(path + ": cannot be written: " + std::strerror(errno));
+  controls_.storing_answers = file_ != STDOUT_FILENO;
 }
 
 std::string what_is_stored(const Controls& controls) {
@@ -64,17 +71,31 @@ std::string what_is_stored(const Controls& controls) {
 
 EventWriter::~EventWriter() {
   controls_.storing_answers = false;
-  if (file_ != stdout) std::fclose(file_);
+  if (file_ != STDOUT_FILENO) ::close(file_);
 }
 
 void EventWriter::put(const LiveFramePtr& frame) {
-  if (controls_.quit) return;
+  if (ended_) return;
   const std::string line = event_line(event_json(*frame, recognizer_)) + '\n';
-  if (std::fwrite(line.data(), 1, line.size(), file_) == line.size() && std::fflush(file_) == 0) {
-    return;
+  for (std::size_t done = 0; done < line.size();) {
+    // What a pipe with room takes at once, so that write() never waits for the reader.
+    pollfd room{file_, POLLOUT, 0};
+    if (::poll(&room, 1, 100) <= 0) {
+      ended_ = controls_.quit;
+      if (ended_) return;
+      continue;
+    }
+    const std::size_t piece = std::min<std::size_t>(line.size() - done, PIPE_BUF);
+    const ssize_t written = ::write(file_, line.data() + done, piece);
+    if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (written < 0 && errno != EPIPE)
+      fail_runtime(path_ + ": cannot be written: " + std::strerror(errno));
+    if (written < 0) {
+      ended_ = controls_.quit = true;
+      return;
+    }
+    done += static_cast<std::size_t>(written);
   }
-  if (errno != EPIPE) fail_runtime(path_ + ": cannot be written: " + std::strerror(errno));
-  controls_.quit = true;
 }
 
 }  // namespace fer

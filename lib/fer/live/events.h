@@ -1,7 +1,6 @@
 // Frames as JSON lines, for programs that listen. The layout is pinned in docs/live.md.
 #pragma once
 
-#include <cstdio>
 #include <string>
 
 #include "fer/live/live_frame.h"
@@ -14,8 +13,9 @@ nlohmann::ordered_json event_json(const LiveFrame& frame, const Recognizer& reco
 // One line, without a line break; bytes that are no UTF-8 are replaced.
 std::string event_line(const nlohmann::ordered_json& event);
 
-// To the end of a file or to standard output ("-"), each line flushed. A reader that went away ends the program
-// cleanly (controls.quit) where the program ignores SIGPIPE; a disk that is full throws kRuntime.
+// To the end of a file or to standard output ("-"), each line at once. A reader that does not read
+// is waited for until controls.quit; one that went away sets it where the program ignores SIGPIPE.
+// A disk that is full throws kRuntime.
 class EventWriter : public Sink {
  public:
   // Throws kRuntime when the file cannot be written.
@@ -27,7 +27,8 @@ class EventWriter : public Sink {
   std::string path_;
   const Recognizer& recognizer_;
   Controls& controls_;
-  std::FILE* file_;
+  int file_;
+  bool ended_ = false;  // the reader is gone, or a line was cut at the end
 };
 
 }  // namespace fer

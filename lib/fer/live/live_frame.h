@@ -51,6 +51,7 @@ struct Controls {
   std::atomic<bool> recording{false};
   std::atomic<bool> storing_answers{false};  // the events go to a file
   std::atomic<bool> quit{false};
+  std::atomic<bool> visited{false};  // a browser has come to the web view
 };
 
 // Whether a view may show the picture: not one with clear faces once they are to be blurred. It

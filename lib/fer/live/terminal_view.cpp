@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <exception>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <thread>
@@ -181,8 +182,8 @@ struct TerminalView::Impl {
   void run() {
     try {
       show();
-    } catch (const std::exception& error) {
-      failure = error.what();
+    } catch (...) {
+      failure = std::current_exception();
       controls.quit = true;
     }
   }
@@ -239,7 +240,12 @@ struct TerminalView::Impl {
     // The panel beside the picture, or below it where the terminal is narrow.
     const bool beside = size.columns >= 2 * kPanelColumns;
     const int panel_columns = beside || !can.picture ? kPanelColumns : size.columns;
-    const int text_rows = size.rows - 2;
+    const std::string address = hooks.address();
+    const int wanted_rows =
+        (static_cast<int>(address.size()) + size.columns - 1) / std::max(1, size.columns);
+    const int address_rows = size.rows - wanted_rows >= 8 ? wanted_rows : 0;
+    const int bottom = size.rows - address_rows;  // the row below the panel
+    const int text_rows = bottom - 2;
     const int picture_columns = beside ? size.columns - kPanelColumns - 1 : size.columns;
     const int picture_rows = beside ? text_rows : text_rows / 2;
     const bool picture =
@@ -247,11 +253,15 @@ struct TerminalView::Impl {
     const int panel_column = beside && picture ? picture_columns + 2 : 1;
     const int panel_row = beside || !picture ? 2 : picture_rows + 2;
 
-    // Nothing else takes a picture off the screen that may no longer be seen.
-    if (std::exchange(pictured, picture) && !picture) out += removal();
+    // Nothing else takes a picture off the screen that may no longer be seen, or what of it is
+    // beside the next one.
+    const Cells cells =
+        picture ? picture_cells(frame->image, size, picture_columns, picture_rows) : Cells{};
+    const bool moved = std::exchange(shown_address_rows, address_rows) != address_rows;
+    if (std::exchange(pictured, cells) != cells || moved) out += removal();
     out += at(1, 1) + heading(frame, size.columns);
-    if (picture) out += draw_picture(*frame, size, picture_columns, picture_rows);
-    const int panel_rows = size.rows - panel_row;
+    if (picture) out += draw_picture(*frame, size, cells);
+    const int panel_rows = bottom - panel_row;
     std::vector<std::string> lines;
     if (frame) {
       lines = terminal_panel(*frame, recognizer, std::min(panel_columns, size.columns), panel_rows,
@@ -261,16 +271,32 @@ struct TerminalView::Impl {
       out += at(panel_row + i, panel_column) + "\x1b[K";
       if (static_cast<std::size_t>(i) < lines.size()) out += lines[static_cast<std::size_t>(i)];
     }
+    for (int i = 0; i < address_rows; ++i) {
+      out += at(bottom + i, 1) + fitted(address.substr(static_cast<std::size_t>(i * size.columns),
+                                                       static_cast<std::size_t>(size.columns)),
+                                        size.columns);
+    }
     const std::string footing = controls.figures && frame ? figures(*frame) : kKeys;
     out += at(size.rows, 1) + (can.colour ? "\x1b[2m" : "") + fitted(footing, size.columns) +
            "\x1b[0m" + at(1, 1) + "\x1b[?2026l";
     return screen.write(out);
   }
 
-  // A terminal that cannot move its cursor: a line a second.
+  // A terminal that cannot move its cursor: a line a second while frames come, and what the heading
+  // would say where it changes.
   bool draw_line(const LiveFramePtr& frame) {
-    if (!frame || Clock::now() - last_line < std::chrono::seconds(1)) return true;
+    std::string text;
+    const std::string kept = "facial expressions, not feelings; " + what_is_stored(controls);
+    if (std::exchange(told_kept, kept) != kept) text += kept + '\n';
+    for (const auto& [told, now] :
+         {std::pair(&told_address, hooks.address()), std::pair(&told_notice, hooks.notice())}) {
+      if (std::exchange(*told, now) != now && !now.empty()) text += printable(now) + '\n';
+    }
+    if (!text.empty() && !screen.write(text)) return false;
+    if (!frame || frame == last_shown || Clock::now() - last_line < std::chrono::seconds(1))
+      return true;
     last_line = Clock::now();
+    last_shown = frame;
     std::vector<std::string> words;
     for (const LiveFace& face : frame->faces) {
       words.push_back(
@@ -317,15 +343,25 @@ struct TerminalView::Impl {
         static_cast<long long>(frame.dropped));
   }
 
-  // From the second row on, as large as fits.
-  std::string draw_picture(const LiveFrame& frame, const TerminalScreen::Size& size, int columns,
-                           int rows) {
+  struct Cells {
+    int columns = 0, rows = 0;
+    bool operator==(const Cells&) const = default;
+  };
+
+  // As large as fits into so many.
+  static Cells picture_cells(const Image& image, const TerminalScreen::Size& size, int columns,
+                             int rows) {
+    const double scale = std::min(static_cast<double>(columns * size.cell_width) / image.width,
+                                  static_cast<double>(rows * size.cell_height) / image.height);
+    return {std::clamp(static_cast<int>(image.width * scale / size.cell_width), 1, columns),
+            std::clamp(static_cast<int>(image.height * scale / size.cell_height), 1, rows)};
+  }
+
+  // From the second row on.
+  std::string draw_picture(const LiveFrame& frame, const TerminalScreen::Size& size,
+                           const Cells& cells) {
     const ProfileScope scope("show");
-    const double scale =
-        std::min(static_cast<double>(columns * size.cell_width) / frame.image.width,
-                 static_cast<double>(rows * size.cell_height) / frame.image.height);
-    columns = std::clamp(static_cast<int>(frame.image.width * scale / size.cell_width), 1, columns);
-    rows = std::clamp(static_cast<int>(frame.image.height * scale / size.cell_height), 1, rows);
+    const auto [columns, rows] = cells;
     const bool symbols = can.pixels == CHAFA_PIXEL_MODE_SYMBOLS;
     int cell_width = size.cell_width, cell_height = size.cell_height;
     if (can.pixels == CHAFA_PIXEL_MODE_KITTY) {
@@ -394,25 +430,28 @@ struct TerminalView::Impl {
   SilentLog silent;  // until the screen is given back
   TerminalScreen screen;
   TerminalScreen::Size drawn{0, 0, 0, 0};
-  bool pictured = false;  // a picture is on the screen
+  Cells pictured;              // what the picture on the screen takes
+  int shown_address_rows = 0;  // below it
   Clock::time_point last_line{};
+  LiveFramePtr last_shown;
+  std::string told_kept, told_address, told_notice;
   std::string said;  // after a key, for two seconds
   Clock::time_point said_until{};
   NewestSlot<LiveFramePtr> slot;
-  std::string failure;  // of the thread, to be read when it has ended
-  std::thread thread;   // the last: it begins when all else is there
+  std::exception_ptr failure;  // of the thread, to be read when it has ended
+  std::thread thread;          // the last: it begins when all else is there
 };
 
 TerminalView::TerminalView(const Recognizer& recognizer, Controls& controls, ViewHooks hooks)
     : impl_(std::make_unique<Impl>(recognizer, controls, std::move(hooks))) {}
 
-TerminalView::~TerminalView() {
-  impl_->end();
-  const std::string failure = std::move(impl_->failure);
-  impl_.reset();  // the log is heard again
-  if (!failure.empty()) log_error("the terminal view ended: " + failure);
-}
+TerminalView::~TerminalView() = default;
 
 void TerminalView::put(const LiveFramePtr& frame) { impl_->slot.put(frame); }
+
+void TerminalView::finish() {
+  impl_->end();
+  if (impl_->failure) std::rethrow_exception(std::exchange(impl_->failure, nullptr));
+}
 
 }  // namespace fer

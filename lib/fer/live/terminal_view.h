@@ -16,6 +16,7 @@ class TerminalView : public Sink {
   TerminalView(const Recognizer& recognizer, Controls& controls, ViewHooks hooks);
   ~TerminalView() override;
   void put(const LiveFramePtr& frame) override;
+  void finish() override;  // throws what ended the view, of which controls.quit told
 
  private:
   struct Impl;

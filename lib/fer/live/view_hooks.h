@@ -12,6 +12,7 @@ struct ViewHooks {
   std::function<std::string()> next_camera = nothing;  // goes on with another; what to tell
   std::function<std::string()> source = nothing;       // "camera 0", "clip.mp4"
   std::function<std::string()> notice = nothing;       // "" or what is wrong with the source
+  std::function<std::string()> address = nothing;      // where a browser is awaited
 };
 
 // The same keys everywhere.

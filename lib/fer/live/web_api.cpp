@@ -45,6 +45,7 @@ WebReply WebApi::answer(const WebCall& call, const WebCounts& counts) {
     }
     WebReply reply = json_reply({{"session", "open"}});
     reply.cookie = guard_.open_session();
+    controls_.visited = true;
     return reply;
   }
   if (call.method == "POST" && call.path == "/api/settings") {
@@ -110,6 +111,8 @@ Json WebApi::status() const {
     const Capture& capture = pipeline->capture();
     state["camera"] = {
         {"name", capture.name()}, {"notice", capture.notice()}, {"ended", pipeline->finished()}};
+  } else if (camera_) {
+    state["camera"] = {{"name", ""}, {"notice", "the camera is being opened"}, {"ended", false}};
   } else {
     state["camera"] = nullptr;
   }

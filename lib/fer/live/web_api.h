@@ -36,9 +36,9 @@ WebReply refusal(int status, const std::string& reason);
 
 class WebApi {
  public:
-  // All must outlive it.
-  WebApi(const SharedRecognizer& recognizer, Controls& controls, Guard& guard)
-      : recognizer_(recognizer), controls_(controls), guard_(guard) {}
+  // All must outlive it. camera: whether there is going to be one to watch().
+  WebApi(const SharedRecognizer& recognizer, Controls& controls, Guard& guard, bool camera)
+      : recognizer_(recognizer), controls_(controls), guard_(guard), camera_(camera) {}
 
   // Whose state is shown, while it is there. From any thread.
   void watch(std::weak_ptr<const Pipeline> pipeline) { watched_ = std::move(pipeline); }
@@ -55,6 +55,7 @@ class WebApi {
   const SharedRecognizer& recognizer_;
   Controls& controls_;
   Guard& guard_;
+  const bool camera_;
   std::atomic<std::weak_ptr<const Pipeline>> watched_;
 };
 

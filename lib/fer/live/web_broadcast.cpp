@@ -4,7 +4,6 @@
 
 #include "fer/core/log.h"
 #include "fer/core/profile.h"
-#include "fer/core/text.h"
 #include "fer/live/events.h"
 #include "fer/live/web_broadcast_impl.h"
 #include "fer/vision/image_io.h"
@@ -12,12 +11,9 @@
 namespace fer::web {
 namespace {
 
-std::shared_ptr<const std::string> stream_part(const Image& picture) {
-  const Bytes jpeg = encode_image(picture, ImageFormat::kJpeg, 80);
-  std::string part =
-      format("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n", jpeg.size());
-  part.append(jpeg.begin(), jpeg.end());
-  return std::make_shared<const std::string>(part + "\r\n");
+std::shared_ptr<const std::string> as_jpeg(const Image& picture) {
+  const Bytes bytes = encode_image(picture, ImageFormat::kJpeg, 80);
+  return std::make_shared<const std::string>(bytes.begin(), bytes.end());
 }
 
 }  // namespace
@@ -62,7 +58,7 @@ void Broadcast::encode() {
 Broadcast::Part Broadcast::encoded(const Image& overlay) {
   const ProfileScope scope("encode");
   try {
-    return stream_part(overlay);
+    return as_jpeg(overlay);
   } catch (const std::exception& error) {
     if (!std::exchange(warned_, true))
       log_warning(std::string("/stream.mjpg has no picture: ") + error.what());
@@ -88,7 +84,7 @@ net::awaitable<void> Broadcast::heartbeat() {
 
 // The newest picture; a gray one in place of one whose faces are to be blurred and are not.
 Broadcast::Part Broadcast::picture_on_show() const {
-  static const auto gray = stream_part(Image(64, 48, 3, 90));
+  static const auto gray = as_jpeg(Image(64, 48, 3, 90));
   return news_.jpeg && controls_.blur && !news_.blurred ? gray : news_.jpeg;
 }
 

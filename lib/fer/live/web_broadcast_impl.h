@@ -4,11 +4,13 @@
 // but put() and the encoding runs.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "fer/core/text.h"
 #include "fer/live/newest_slot.h"
 #include "fer/live/pipeline.h"
 #include "fer/live/web_beast_impl.h"
@@ -28,9 +30,18 @@ class Broadcast {
   void stop();  // ends the encoding; before `io` is stopped
   void put(const LiveFramePtr& frame);
 
-  // Pictures, or events, until the client goes. longest: for sending one.
+  // What a stream consists of. Browsers show a picture as soon as the head of the next one is
+  // there, whose length nobody knows yet (kEarlyPictures); other programs go by the length.
+  enum class Content { kEvents, kPictures, kEarlyPictures };
+
+  // Until the client goes. longest: for sending one.
   template <class Stream>
-  net::awaitable<void> send(Stream& stream, bool pictures, Clock::duration longest) {
+  net::awaitable<void> send(Stream& stream, Content content, Clock::duration longest) {
+    const bool pictures = content != Content::kEvents;
+    const bool early = content == Content::kEarlyPictures;
+    const std::string head = "--frame\r\nContent-Type: image/jpeg\r\n";
+    std::string before = early ? head + "\r\n" : "";  // of the first one
+    const std::string after = !pictures ? "" : early ? "\r\n" + head + "\r\n" : "\r\n";
     auto& socket = beast::get_lowest_layer(stream);
     std::optional<Counted<std::atomic<int>>> viewer;
     if (pictures) viewer.emplace(counts_.viewers);
@@ -45,9 +56,12 @@ class Broadcast {
         error = {};
         continue;
       }
+      if (pictures && !early) before = head + format("Content-Length: %zu\r\n\r\n", part->size());
+      const std::array<net::const_buffer, 3> whole = {net::buffer(before), net::buffer(*part),
+                                                      net::buffer(after)};
       socket.expires_after(longest);
-      co_await net::async_write(stream, net::buffer(*part),
-                                net::redirect_error(net::use_awaitable, error));
+      co_await net::async_write(stream, whole, net::redirect_error(net::use_awaitable, error));
+      if (early) before.clear();
       place.written = Clock::now();
     }
   }

@@ -103,7 +103,7 @@ std::string Guard::open_session(Clock::time_point now) {
 }
 
 std::string random_token() {
-  std::array<unsigned char, 32> bytes{};
+  std::array<unsigned char, 16> bytes{};
   if (RAND_bytes(bytes.data(), bytes.size()) != 1) fail_runtime("no random numbers from OpenSSL");
   std::string text;
   for (const unsigned char byte : bytes) text += format("%02x", byte);

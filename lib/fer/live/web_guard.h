@@ -56,7 +56,7 @@ class Guard {
   std::deque<Session> sessions_;
 };
 
-// 256 random bits as 64 hexadecimal digits.
+// 128 random bits as 32 hexadecimal digits: the address of the page fits into a line of 80.
 std::string random_token();
 // The first line of the file; throws kInput when it is shorter than 16 characters, or when others
 // than its owner may read it.

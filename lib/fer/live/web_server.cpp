@@ -54,7 +54,8 @@ struct WebServer::Impl {
 
   // Streams.
   template <class Stream>
-  net::awaitable<void> stream_news(Stream& stream, const Request& request, bool pictures);
+  net::awaitable<void> stream_news(Stream& stream, const Request& request,
+                                   Broadcast::Content content);
 
   SharedRecognizer& recognizer;
   WebOptions options;
@@ -114,7 +115,7 @@ WebServer::Impl::Impl(SharedRecognizer& shared, Controls& live_controls, const W
   guarded.hosts = host_names(options.host);
   for (const std::string& name : options.names) guarded.hosts.insert(to_lower(name));
   guard = std::make_unique<Guard>(guarded);
-  api = std::make_unique<WebApi>(recognizer, live_controls, *guard);
+  api = std::make_unique<WebApi>(recognizer, live_controls, *guard, options.camera);
 
   pool = std::make_unique<AnalysisPool>(recognizer);
   net::co_spawn(io, accept(), net::detached);
@@ -264,7 +265,8 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     }
     if (error) break;
     const auto& header = parser.get();
-    const std::string path = split(std::string(view(header.target())), '?').front();
+    const std::vector<std::string> target = split(std::string(view(header.target())), '?');
+    const std::string path = target.front();
     const bool get = header.method() == http::verb::get || header.method() == http::verb::head;
     const bool open = get && (path == "/healthz" || find_web_file(path) != nullptr);
     const bool upgrade = path == "/ws" && websocket::is_upgrade(header);
@@ -312,7 +314,11 @@ net::awaitable<void> WebServer::Impl::serve(Stream stream) {
     }
     const bool of_camera = get && (path == "/stream.mjpg" || path == "/api/events");
     if (of_camera && options.camera) {
-      co_await stream_news(stream, request, path == "/stream.mjpg");
+      const bool early = target.size() > 1 && target[1].starts_with("early");
+      co_await stream_news(stream, request,
+                           path == "/api/events" ? Broadcast::Content::kEvents
+                           : early               ? Broadcast::Content::kEarlyPictures
+                                                 : Broadcast::Content::kPictures);
       co_return;
     }
     WebReply answered;
@@ -357,20 +363,21 @@ net::awaitable<WebReply> WebServer::Impl::analyze(const Request& request) {
 
 template <class Stream>
 net::awaitable<void> WebServer::Impl::stream_news(Stream& stream, const Request& request,
-                                                  bool pictures) {
+                                                  Broadcast::Content content) {
   ++counts.answers[200];
   error_code error;
   http::response<http::empty_body> head(http::status::ok, 11);
   set_common_fields(head);
-  head.set(http::field::content_type,
-           pictures ? "multipart/x-mixed-replace; boundary=frame" : "text/event-stream");
+  head.set(http::field::content_type, content == Broadcast::Content::kEvents
+                                          ? "text/event-stream"
+                                          : "multipart/x-mixed-replace; boundary=frame");
   head.keep_alive(false);
   http::response_serializer<http::empty_body> serializer(head);
   co_await http::async_write_header(stream, serializer,
                                     net::redirect_error(net::use_awaitable, error));
   if (error || request.method() == http::verb::head) co_return;
 
-  co_await broadcast.send(stream, pictures, seconds(limits.body_seconds));
+  co_await broadcast.send(stream, content, seconds(limits.body_seconds));
 }
 
 // ---- the sink ----------------------------------------------------------------------------------

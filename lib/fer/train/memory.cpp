@@ -104,8 +104,8 @@ int fitting_batch_size(const Graph& graph, const TrainOptions& options, std::int
   }
   if (const std::int64_t needed = training_bytes(graph, options, batch); needed > bytes / 2) {
     fail_input(
-        format("train.batch_size: auto: a batch of %d needs about %.1f GB, half of the free "
-               "memory is %.1f GB",
+        format("train.batch_size: auto: a batch of %d needs about %.1f GB, half of the memory "
+               "that is free beside the pictures is %.1f GB",
                batch, static_cast<double>(needed) / 1e9, static_cast<double>(bytes) / 2e9));
   }
   return batch;

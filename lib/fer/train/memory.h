@@ -19,9 +19,9 @@ std::int64_t training_bytes(const Graph& graph, const TrainOptions& options, std
 // the file system that is asked.
 std::int64_t available_memory(const std::filesystem::path& root = "/");
 
-// The largest power of two, at most 128, whose step fits into half of `bytes` and that leaves eight
-// steps an epoch - but for that not less than 8: batch norm needs some pictures. Throws kInput when
-// not even 2 fit.
+// The largest power of two, at most 128, whose step fits into half of `bytes` (what is free beside
+// the pictures) and that leaves eight steps an epoch - but for that not less than 8: batch norm
+// needs some pictures. Throws kInput when not even 2 fit.
 int fitting_batch_size(const Graph& graph, const TrainOptions& options, std::int64_t train_images,
                        std::int64_t bytes);
 

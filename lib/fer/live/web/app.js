@@ -89,7 +89,7 @@ async function refresh() {
   if (state.mode === 'server') {
     const camera = status.camera;
     if (!camera) say('this server has no camera of its own');
-    else if (camera.notice) say(camera.notice, true);
+    else if (camera.notice) say(camera.notice, camera.name !== '');  // without a name it is being opened
     else if (camera.ended) say(camera.name + ' has ended');
     else if (status.settings.paused) say(camera.name + ' is paused');
     else say(camera.name);
@@ -281,15 +281,16 @@ async function look(mode) {
   state.faces = [];
   showRows([]);
   drawOverlay();
+  if (mode !== 'server') say('');
   if (mode === 'server') await lookAtServer(mine);
   if (mode === 'own') await lookAtOwnCamera(mine);
-  if (mode === 'picture') say('');
 }
 
 async function lookAtServer(mine) {
   await refresh();
   if (mine !== looks || document.hidden || $('locked').open) return;
-  if (!state.camera) {
+  if (state.camera === undefined) return;  // the server did not answer; tick() asks again
+  if (state.camera === null) {
     hint('This server has no camera of its own. Use yours, or drop a picture.');
     return;
   }
@@ -299,7 +300,7 @@ async function lookAtServer(mine) {
   let heard = 0;
   const askForPicture = () => {
     heard = performance.now();
-    $('server-view').src = '/stream.mjpg?' + Date.now();
+    $('server-view').src = '/stream.mjpg?early&' + Date.now();
   };
   events.onopen = askForPicture;
   events.onmessage = (event) => {
@@ -311,6 +312,7 @@ async function lookAtServer(mine) {
 
 async function lookAtOwnCamera(mine) {
   if (!navigator.mediaDevices) {
+    say('no camera', true);
     hint('Browsers give a camera only to https pages and to localhost.');
     return;
   }
@@ -366,6 +368,7 @@ const reasonOf = (error) => error.message || error.name;
 
 function noCamera(error) {
   stopAll();
+  say('no camera', true);
   hint('No camera: ' + reasonOf(error));
   listCameras();
 }
@@ -582,8 +585,16 @@ async function tick() {
   if (ticking || document.hidden) return;
   ticking = true;
   const locked = $('locked').open;
-  await refresh().finally(() => { ticking = false; });
-  if (locked && !$('locked').open) await look(state.mode);
+  try {
+    await refresh();
+    // A server that could not be asked before, or events that the browser has given up.
+    const blind = state.mode === 'server' && state.camera && !document.hidden &&
+        (!events || events.readyState === EventSource.CLOSED);
+    if (blind && !$('locked').open) await look('server');
+    else if (locked && !$('locked').open) look(state.mode);
+  } finally {
+    ticking = false;
+  }
 }
 
 // A page that nobody sees keeps none of the few connections that a browser has to a server.

@@ -1,0 +1,7 @@
+# version.cpp with the version and the commit of SOURCE; left alone where it says so already.
+execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --exclude=*
+                OUTPUT_VARIABLE FER_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT FER_COMMIT)
+  set(FER_COMMIT unknown)
+endif()
+configure_file(${SOURCE}/lib/fer/core/version.cpp.in ${OUTPUT} @ONLY)
