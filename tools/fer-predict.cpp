@@ -83,6 +83,14 @@ PredictFlags parse(int argc, char** argv) {
   if (flags.prediction.every < 1) {
     fail_input(format("--every %d is not at least 1", flags.prediction.every));
   }
+  if (flags.prediction.threads < 0)
+    fail_input(format("--workers %d is below 0", flags.prediction.threads));
+  if (flags.prediction.crops) {
+    for (const char* flag : {"--detector", "--detector-model", "--min-face"}) {
+      if (options.given(flag))
+        fail_input(std::string(flag) + ": with --crops no face is looked for");
+    }
+  }
   if (flags.writer.top_k < 0) fail_input(format("--top-k %d is below 0", flags.writer.top_k));
   if (flags.max_megapixels < 1)
     fail_input(format("--max-megapixels %d is not at least 1", flags.max_megapixels));
@@ -100,12 +108,18 @@ PredictFlags parse(int argc, char** argv) {
   return flags;
 }
 
-// File names in one folder, each given once: x.jpg, then x-2.jpg.
+// File names in one folder, each given once: x.jpg, then x-2.jpg. Those in `occupied` are passed
+// over: who knows whose pictures they are.
 class OwnNames {
  public:
-  std::string take(const std::string& stem, const std::string& extension) {
+  std::string take(const std::string& stem, const std::string& extension,
+                   const fs::path& occupied = {}) {
     std::string name = stem + extension;
-    for (int n = 2; !taken_.insert(name).second; ++n)
+    const auto there = [&] {
+      std::error_code none;
+      return !occupied.empty() && fs::exists(fs::symlink_status(occupied / name, none));
+    };
+    for (int n = 2; !taken_.insert(name).second || there(); ++n)
       name = format("%s-%d", stem.c_str(), n) + extension;
     return name;
   }
@@ -174,7 +188,7 @@ class PictureSaver {
     const ProfileScope scope("encode");
     // libjpeg takes no longer side.
     const bool jpeg = std::max(prediction.image.width, prediction.image.height) <= 65'500;
-    write_image(folder_ / names_.take(stem, jpeg ? ".jpg" : ".png"), prediction.image);
+    write_image(folder_ / names_.take(stem, jpeg ? ".jpg" : ".png", folder_), prediction.image);
   }
 
  private:
@@ -189,7 +203,11 @@ class TimelineSaver {
  public:
   TimelineSaver(fs::path path, const Recognizer& recognizer)
       : path_(std::move(path)), recognizer_(recognizer) {
-    if (path_.has_parent_path()) make_directories(path_.parent_path());
+    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
+    make_directories(folder);
+    // Known before hours of video, not after.
+    if (::access(folder.c_str(), W_OK) != 0)
+      fail_runtime("cannot write " + path_.string() + ": " + std::strerror(errno));
   }
   void add(const Prediction& prediction) {
     if (prediction.frame < 0) return;

@@ -56,7 +56,8 @@ TEST_CASE("a glob, a list, standard input and plain paths keep the order of the 
   const TempFolder folder;
   for (const char* name : {"a1.png", "a2.png", "b.png"}) touch(folder / name);
   const std::string root = folder.path().string();
-  write_file_atomically(folder / "list.txt", std::string_view("b.png\n\n/nowhere/c.png\r\n"));
+  write_file_atomically(folder / "list.txt", std::string_view("\xEF\xBB\xBF"
+                                                              "b.png\n\n/nowhere/c.png\r\n"));
   const Listed listed =
       list({root + "/b.png", root + "/a*.png", root + "/list.txt", "-", "missing.png"}, false,
            "x.png\ny z.png\n");

@@ -305,6 +305,23 @@ TEST_CASE("fer-predict ends at an error while standard input stays open") {
   CHECK_THAT(result.err, Catch::Contains("standard output cannot be written"));
 }
 
+TEST_CASE("fer-predict --save takes no other picture's place, and what does not count is refused") {
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_png(scratch / "x.png", gray(90));
+  std::filesystem::create_directory(scratch / "album");
+  write_text(scratch / "album/x.jpg", "another one");
+  const std::string run = kPredict + " -m m.safetensors --crops x.png ";
+  CHECK(run_shell(run + "--save album", scratch.path()).exit_code == 0);
+  CHECK(slurp(scratch / "album/x.jpg") == "another one");
+  CHECK(std::filesystem::file_size(scratch / "album/x-2.jpg") > 100);
+  for (const std::string flag : {"--detector haar", "--min-face 30", "--workers -3"}) {
+    const auto refused = run_shell(run + flag, scratch.path());
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, Catch::Contains(flag.substr(0, flag.find(' '))));
+  }
+}
+
 TEST_CASE("a photo with the longest name there can be is saved under a shorter one") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");

@@ -48,6 +48,17 @@ TEST_CASE("a face that hides for a second comes back with its number, after long
   CHECK(tracker.update(std::vector{face_at(150)}, 3.3) == std::vector{2});
 }
 
+TEST_CASE("of frames that lie far apart a face is remembered longer, for that once") {
+  Tracker tracker;
+  tracker.update(std::vector{face_at(100)}, 0);
+  CHECK(tracker.update(std::vector{face_at(100)}, 10, 15) == std::vector{1});
+  tracker.update({}, 10.1, 0.15);
+  CHECK(tracker.update(std::vector{face_at(100)}, 13, 4.35) == std::vector{1});
+  CHECK(tracker.update({}, 13.1, 0.15).empty());
+  CHECK(tracker.update({}, 15.2, 0.15).empty());
+  CHECK(tracker.update(std::vector{face_at(100)}, 15.3, 0.15) == std::vector{2});
+}
+
 TEST_CASE("boxes are where each face is, or was last seen while it hides") {
   Tracker tracker;
   CHECK(tracker.boxes().empty());

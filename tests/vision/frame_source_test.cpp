@@ -6,6 +6,7 @@
 #include "fer/vision/frame_source.h"
 
 #include "fer/core/file.h"
+#include "fer/core/text.h"
 #include "fer/vision/image_io.h"
 #include "support/temp_folder.h"
 #include "support/tone_classifier.h"
@@ -33,6 +34,15 @@ TEST_CASE("frames of a file, a folder and a source that is not there") {
   CHECK(rest == 3);
   CHECK_FALSE(clip->next().has_value());
   CHECK_FALSE(clip->skip());
+
+  // As DVD and HDV have them: stored narrower than shown.
+  write_file_atomically(folder / "narrow.y4m",
+                        replace_all(read_text_file(folder / "clip.y4m"), "A1:1", "A2:1"));
+  options.source = (folder / "narrow.y4m").string();
+  const auto narrow = open_frame_source(options)->next();
+  REQUIRE(narrow.has_value());
+  CHECK(narrow->image.width == 64);
+  CHECK(narrow->image.height == 16);
 
   for (int i = 0; i < 3; ++i)
     write_image(folder / ("f" + std::to_string(i) + ".png"),

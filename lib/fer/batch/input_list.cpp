@@ -43,6 +43,7 @@ std::function<std::optional<std::string>()> each(std::vector<std::string> values
 std::optional<std::string> next_line(std::istream& stream) {
   for (std::string line; std::getline(stream, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // a byte order mark
     if (!line.empty()) return line;
   }
   return std::nullopt;

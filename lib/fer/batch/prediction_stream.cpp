@@ -147,16 +147,13 @@ struct PredictionStream::Pipeline {
 
   void number(Prediction& prediction) {
     if (prediction.frame < 0) return;
-    if (prediction.frame == 0) {
-      tracker = Tracker();
-    } else {
-      // With a frame in some seconds a face that sits still has been in sight all the same.
-      tracker.remember_at_least(1.5 * (prediction.time - last_time));
-    }
+    if (prediction.frame == 0) tracker = Tracker();
+    // With a frame in some seconds a face that sits still has been in sight all the same.
+    const double apart = prediction.frame == 0 ? 0 : prediction.time - last_time;
     last_time = prediction.time;
     std::vector<Box> boxes;
     for (const FaceResult& face : prediction.faces) boxes.push_back(face.face.box);
-    prediction.ids = tracker.update(boxes, prediction.time);
+    prediction.ids = tracker.update(boxes, prediction.time, 1.5 * apart);
   }
 };
 

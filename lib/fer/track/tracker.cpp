@@ -18,8 +18,9 @@ float nearness(const Box& a, const Box& b) {
 
 }  // namespace
 
-std::vector<int> Tracker::update(std::span<const Box> boxes, double time) {
-  std::erase_if(tracks_, [&](const Track& t) { return time - t.seen > options_.remember; });
+std::vector<int> Tracker::update(std::span<const Box> boxes, double time, double at_least) {
+  const double longest = std::max(options_.remember, at_least);
+  std::erase_if(tracks_, [&](const Track& t) { return time - t.seen > longest; });
 
   std::vector<int> ids(boxes.size(), 0);
   std::vector<bool> taken(tracks_.size(), false);
@@ -54,10 +55,6 @@ std::vector<int> Tracker::update(std::span<const Box> boxes, double time) {
     tracks_.push_back({ids[b], boxes[b], time});
   }
   return ids;
-}
-
-void Tracker::remember_at_least(double seconds) {
-  options_.remember = std::max(options_.remember, seconds);
 }
 
 bool Tracker::remembers(int id) const {

@@ -23,11 +23,9 @@ class Tracker {
   // The number of each box: 1, 2, 3 ... in the order of appearance, none given twice. Pairs are
   // matched greedily by overlap (intersection over union), best first; what is left over, by
   // nearness: a centre within one face's size of where the face was last, of about the same size.
-  // `time`: seconds, not falling.
-  std::vector<int> update(std::span<const Box> boxes, double time);
-
-  // For frames that turn out to lie further apart than expected.
-  void remember_at_least(double seconds);
+  // `time`: seconds, not falling. at_least: how long a face is remembered this time, where frames
+  // lie further apart than TrackerOptions::remember.
+  std::vector<int> update(std::span<const Box> boxes, double time, double at_least = 0);
 
   // Whether the face is in sight or may still come back.
   bool remembers(int id) const;

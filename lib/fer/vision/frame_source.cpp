@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <opencv2/core.hpp>
 #include <opencv2/core/utility.hpp>
+#include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 #include <system_error>
 
@@ -58,6 +59,14 @@ int turn_of(cv::VideoCapture& capture) {
     default:
       return -1;
   }
+}
+
+// As DVD, HDV and AVCHD have others than 1; what is out of all reason is none.
+double pixel_aspect_of(const cv::VideoCapture& capture) {
+  const double width = capture.get(cv::CAP_PROP_SAR_NUM),
+               height = capture.get(cv::CAP_PROP_SAR_DEN);
+  const double aspect = width > 0 && height > 0 ? width / height : 1;
+  return aspect > 0.25 && aspect < 4 ? aspect : 1;
 }
 
 class CaptureSource : public FrameSource {
@@ -111,6 +120,7 @@ class CaptureSource : public FrameSource {
         if (options.fps > 0) capture_.set(cv::CAP_PROP_FPS, options.fps);
       }
       if (!camera) turn_ = turn_of(capture_);
+      if (!camera) pixel_aspect_ = pixel_aspect_of(capture_);
       const double fps = capture_.get(cv::CAP_PROP_FPS),
                    count = capture_.get(cv::CAP_PROP_FRAME_COUNT);
       if (fps > 0 && fps < 1000) fps_ = fps;
@@ -135,6 +145,10 @@ class CaptureSource : public FrameSource {
       if (!capture_.retrieve(mat))
         fail_runtime(name_ +
                      format(": frame %lld cannot be decoded", static_cast<long long>(frame.index)));
+      if (pixel_aspect_ != 1) {
+        const int width = static_cast<int>(std::lround(mat.cols * pixel_aspect_));
+        cv::resize(mat, mat, cv::Size(std::max(1, width), mat.rows), 0, 0, cv::INTER_LINEAR);
+      }
       if (turn_ >= 0) cv::rotate(mat, mat, turn_);
     } catch (const cv::Exception& error) {
       fail_runtime(name_ + ": " + trim(error.err));
@@ -152,9 +166,14 @@ class CaptureSource : public FrameSource {
  private:
   bool grab() {
     bool grabbed = false;
-    try {
-      grabbed = capture_.grab();
-    } catch (const cv::Exception&) {
+    // OpenCV stops at a damaged place and within a long pause as at the end; the next tries go on
+    // behind it, and at the end all fail at once.
+    constexpr int kTries = 256;
+    for (int tries = 0; !grabbed && tries < (live_ ? 1 : kTries); ++tries) {
+      try {
+        grabbed = capture_.grab();
+      } catch (const cv::Exception&) {
+      }
     }
     if (!grabbed && live_) fail_runtime(name_ + ": no more frames; the connection is lost");
     if (!grabbed) return false;
@@ -164,7 +183,14 @@ class CaptureSource : public FrameSource {
       // Where the container has no times the frames are counted.
       const double stamp = capture_.get(cv::CAP_PROP_POS_MSEC) / 1000;
       const double counted = fps_ > 0 ? static_cast<double>(index_) / fps_ : 0;
-      time_ = index_ == 0 || stamp > time_ ? std::max(stamp, 0.0) : std::max(time_, counted);
+      timed_ |= stamp > 0;
+      if (index_ == 0 || stamp > time_) {
+        time_ = std::max(stamp, 0.0);
+      } else if (!timed_) {
+        time_ = std::max(time_, counted);
+      } else if (stamp < time_ && fps_ > 0) {
+        time_ += 1 / fps_;
+      }
     }
     return true;
   }
@@ -172,7 +198,9 @@ class CaptureSource : public FrameSource {
   cv::VideoCapture capture_;
   std::string name_;
   bool live_ = false;
-  int turn_ = -1;  // cv::RotateFlags
+  int turn_ = -1;            // cv::RotateFlags
+  double pixel_aspect_ = 1;  // a stored pixel's width over its height
+  bool timed_ = false;       // the container has times
   double fps_ = 0;
   std::int64_t index_ = 0;
   double time_ = 0;
