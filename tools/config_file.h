@@ -9,8 +9,9 @@ namespace fer::tools {
 
 // Values by dotted key ("train.lr"), each a list of scalars as they were written.
 using Config = std::map<std::string, std::vector<std::string>>;
-// A YAML (or JSON) file. Throws kInput naming the file and the line.
-Config read_config(const std::string& path);
+// A YAML (or JSON) file. Throws kInput naming the file and the line. bare: keys that have no value,
+// which are no part of the configuration.
+Config read_config(const std::string& path, std::vector<std::string>* bare = nullptr);
 bool is_yaml(const std::string& path);  // by its name
 
 Config config_from_json(const std::string& text);  // as Options::effective_json() writes it

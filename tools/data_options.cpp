@@ -9,6 +9,7 @@
 #include "fer/core/text.h"
 #include "fer/data/csv.h"
 #include "fer/data/fer2013.h"
+#include "fer/data/manifest.h"
 #if FER_HAVE_VISION
 #include "fer/vision/face_detector.h"
 #include "fer/vision/image_io.h"
@@ -117,8 +118,9 @@ class FaceCutter {
 #endif
 
 bool is_fer2013(const std::string& path) {
-  return to_lower(path).ends_with(".csv") && std::filesystem::is_regular_file(path) &&
-         is_fer2013_header(read_csv_header(path));
+  if (!to_lower(path).ends_with(".csv") || !std::filesystem::is_regular_file(path)) return false;
+  const std::vector<std::string> header = read_csv_header(path);
+  return !is_manifest_header(header) && is_fer2013_header(header);
 }
 
 // The data set that `path` names, with the options as its YAML has them; how to split, to draw and

@@ -188,19 +188,19 @@ void print_facts(const nlohmann::ordered_json& facts) {
   std::printf("\ntones of train   mean %.3f, standard deviation %.3f of 1\n",
               splits["train"]["mean"].get<double>(), splits["train"]["std"].get<double>());
   for (const auto& [column, values] : facts["columns"].items()) {
-    std::printf("column %s: %zu values", column.c_str(), values.size());
+    std::printf("column %s: %zu values", printable(column).c_str(), values.size());
     constexpr std::size_t kMost = 12;
     if (values.size() <= kMost) {
       std::vector<std::string> parts;
       for (const auto& [value, rows] : values.items())
-        parts.push_back((value.empty() ? "(none)" : value) + " " + rows.dump());
+        parts.push_back((value.empty() ? "(none)" : printable(value)) + " " + rows.dump());
       std::printf(" (%s)", join(parts, ", ").c_str());
     }
     std::printf("\n");
   }
   for (const auto& dropped : facts["left_out"]) {
     std::printf("left out: %s rows, %s\n", dropped["rows"].dump().c_str(),
-                dropped["reason"].get<std::string>().c_str());
+                printable(dropped["reason"].get<std::string>()).c_str());
   }
   std::printf("fingerprint      %s (of train)\n", facts["fingerprint"].get<std::string>().c_str());
 }
@@ -216,7 +216,9 @@ int data_info(int argc, char** argv) {
   options.add_config_options();
   options.parse(argc, argv);
   const bool json = wants_json(format);
-  const auto facts = describe_data(open_dataset(dataset_options(flags, kSide)));
+  DatasetOptions wanted = dataset_options(flags, kSide);
+  wanted.enlarge = false;  // tones of the pictures as they are
+  const auto facts = describe_data(open_dataset(wanted));
   if (json) {
     std::puts(facts.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
@@ -325,7 +327,14 @@ int run_command(int argc, char** argv) {
     names.push_back(command.name);
   }
   if (wanted == "--bash-completion") {
-    throw Options::Help{"complete -o default -W '" + join(names, " ") + "' fer-data\n"};
+    // The flags of a command are asked of it.
+    throw Options::Help{
+        "_fer_data() {\n  local word=${COMP_WORDS[COMP_CWORD]} words='" + join(names, " ") +
+        "'\n  ((COMP_CWORD == 1)) || words=\n"
+        "  [[ $word != -* ]] || words=$(fer-data \"${COMP_WORDS[1]}\" --help 2>/dev/null | "
+        "grep -o -- '--[a-z][a-z0-9-]*')\n"
+        "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
+        "complete -o default -F _fer_data fer-data\n"};
   }
   if (wanted == "--help" || wanted == "-h") throw Options::Help{help};
   if (wanted == "--man-page") throw Options::Help{page};
@@ -337,5 +346,6 @@ int run_command(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  outlive_reader();
   return run_program("fer-data", [&] { return run_command(argc, argv); });
 }

@@ -205,6 +205,9 @@ void settle_engine(EvalFlags& flags) {
   if (flags.engine.engine == "auto" && flags.engine.precision == "fp32" && torch)
     flags.engine.engine = "torch";
   flags.engine.engine = choose_engine(flags.engine, engines).name;
+  if (flags.device != "auto" && flags.device != "cpu" && flags.engine.engine != "torch")
+    fail_input("--device " + flags.device + ": the engine " + flags.engine.engine +
+               " computes on the CPU");
 }
 
 Predictions answers(const EvalFlags& flags, const Model& model, const Dataset& data) {
@@ -481,6 +484,7 @@ int evaluate(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  outlive_reader();
   prepare_engines();
   return run_program("fer-eval", [&] { return evaluate(argc, argv); });
 }

@@ -58,7 +58,8 @@ std::string bash_completion(const CLI::App& app) {
     if (option->get_group().empty()) continue;
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   }
-  const std::string name = app.get_name(), function = "_" + replace_all(name, "-", "_");
+  const std::string name = app.get_name(),
+                    function = "_" + replace_all(replace_all(name, "-", "_"), " ", "_");
   return function + "() {\n  local word=${COMP_WORDS[COMP_CWORD]}\n" +
          "  [[ $word == -* ]] && mapfile -t COMPREPLY < <(compgen -W '" + join(flags, " ") +
          "' -- \"$word\")\n}\ncomplete -o default -F " + function + " " + name + "\n";

@@ -35,6 +35,7 @@ struct Entry {
   // Takes the values or throws kInput; `where` names flag or key.
   std::function<void(const Values&, const std::string& where)> set;
   std::function<Values()> get;
+  bool yes_or_no = false;
 };
 
 std::string long_flag(const std::string& flag) {
@@ -121,20 +122,39 @@ struct Options::Impl {
 
   // By key, or by flag.
   std::vector<Entry>::const_iterator find(const std::string& key) const {
+    if (key.empty()) return entries.end();  // as what has no key is listed
     return std::ranges::find(entries, key, key.starts_with("--") ? &Entry::flag : &Entry::key);
+  }
+
+  std::vector<Entry>::const_iterator known(const std::string& key,
+                                           const std::string& source) const {
+    const auto entry = find(key);
+    if (entry != entries.end()) return entry;
+    std::vector<std::string> keys;
+    for (const Entry& e : entries) {
+      if (!e.key.empty()) keys.push_back(e.key);
+    }
+    fail_input(source + ": unknown key '" + key + "'" + did_you_mean(key, keys));
+  }
+
+  // A file's configuration. A key without a value changes nothing, but it must be one, or the
+  // beginning of some.
+  Config read(const std::string& path, const std::string& prefix = "") const {
+    std::vector<std::string> bare;
+    Config config = read_config(path, &bare);
+    for (const std::string& name : bare) {
+      const std::string key = prefix + name;
+      const auto begins = [&](const Entry& e) { return e.key.starts_with(key + "."); };
+      if (name.empty() || ignored.contains(key) || std::ranges::any_of(entries, begins)) continue;
+      known(key, path);
+    }
+    return config;
   }
 
   void apply(const Layer& layer) {
     for (const auto& [key, values] : layer.values) {
       if (ignored.contains(key)) continue;
-      const auto entry = find(key);
-      if (entry == entries.end()) {
-        std::vector<std::string> keys;
-        for (const Entry& e : entries) {
-          if (!e.key.empty()) keys.push_back(e.key);
-        }
-        fail_input(layer.source + ": unknown key '" + key + "'" + did_you_mean(key, keys));
-      }
+      const auto entry = known(key, layer.source);
       const std::string where = key.starts_with("--") ? key : layer.source + ": " + key;
       if (!entry->list && values.size() != 1) {
         fail_input(where + format(": expected one value, found %zu", values.size()));
@@ -158,11 +178,12 @@ struct Options::Impl {
     if (!is_yaml(path)) return;
     Layer dataset{path, {}};
     const fs::path folder = fs::path(path).parent_path();
-    for (const auto& [key, values] : read_config(path)) {
+    for (const auto& [key, values] : read(path, expand_prefix)) {
       Values copy = values;
       // Paths in the file are relative to it.
       if ((key == "path" || key == "votes") && copy.size() == 1 &&
-          fs::path(copy[0]).is_relative() && !copy[0].starts_with("synthetic")) {
+          fs::path(copy[0]).is_relative() && copy[0] != "synthetic" &&
+          !copy[0].starts_with("synthetic:")) {
         copy[0] = (folder / copy[0]).lexically_normal().string();
       }
       dataset.values[expand_prefix + key] = copy;
@@ -284,17 +305,16 @@ void Options::add(const std::string& flag, const std::string& key, std::vector<i
 void Options::add(const std::string& flag, const std::string& key, bool* value,
                   const std::string& help) {
   Entry entry{
-      long_flag(flag), key, false,
+      long_flag(flag),
+      key,
+      false,
       [value](const Values& v, const std::string& where) { *value = parse_bool(v[0], where); },
-      [value] { return Values{*value ? "true" : "false"}; }};
+      [value] { return Values{*value ? "true" : "false"}; },
+      true};
   Values& holder = impl_->raw[entry.flag];
   const std::string negated = "!--no-" + entry.flag.substr(2);
   impl_->cli[entry.flag] =
-      impl_->app
-          .add_flag_function(
-              flag + "," + negated,
-              [&holder](std::int64_t count) { holder = {count > 0 ? "true" : "false"}; }, help)
-          ->group(impl_->current_group);
+      impl_->app.add_flag(flag + "," + negated, holder, help)->group(impl_->current_group);
   impl_->entries.push_back(std::move(entry));
 }
 
@@ -354,6 +374,9 @@ void Options::parse(int argc, char** argv) {
     throw Help{impl_->app.help()};
   } catch (const CLI::CallForVersion& e) {
     throw Help{impl_->program + " " + e.what() + "\n"};
+  } catch (const CLI::ArgumentMismatch& e) {
+    const std::string text = e.what();
+    fail_input(text.substr(0, text.find(':')) + ": a value is missing");
   } catch (const CLI::ParseError& e) {
     fail_input(e.what());
   }
@@ -368,7 +391,7 @@ void Options::parse(int argc, char** argv) {
     fail_input("unknown flag " + name + did_you_mean(name, flags));
   }
   std::vector<Layer> layers;
-  for (const std::string& file : impl_->config_files) layers.push_back({file, read_config(file)});
+  for (const std::string& file : impl_->config_files) layers.push_back({file, impl_->read(file)});
   Layer assigned{"--set", {}};
   for (const std::string& text : impl_->assignments) {
     const auto equals = text.find('=');
@@ -381,9 +404,12 @@ void Options::parse(int argc, char** argv) {
   layers.push_back(std::move(assigned));
   Layer flags{"command line", {}};
   for (const Entry& entry : impl_->entries) {
-    if (given(entry.flag)) flags.values[entry.flag] = impl_->raw[entry.flag];
+    if (!given(entry.flag)) continue;
+    Values& all = flags.values[entry.flag];
+    all = impl_->raw[entry.flag];
+    if (entry.yes_or_no) all = {all.back()};  // the last one counts, as of every option
     // An optional value that was left out is none, but it was given.
-    if (given(entry.flag) && flags.values[entry.flag].empty()) flags.values[entry.flag] = {""};
+    if (all.empty()) all = {""};
   }
   layers.push_back(std::move(flags));
   impl_->expand(layers);

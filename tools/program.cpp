@@ -39,16 +39,18 @@ int run_program(const std::string& name, const std::function<int()>& body) {
     if (output_lost()) fail_runtime("standard output cannot be written");
     return exit_code;
   } catch (const Error& e) {
-    log_error(name + ": " + e.what());
+    log_error(name + ": " + printable(e.what()));
     return e.exit_code();
   } catch (const std::bad_alloc&) {
     log_error(name + ": out of memory");
     return 1;
   } catch (const std::exception& e) {
-    log_error(name + ": " + replace_all(e.what(), "\n", " "));
+    log_error(name + ": " + printable(e.what()));
     return 1;
   }
 }
+
+void outlive_reader() { std::signal(SIGPIPE, SIG_IGN); }
 
 namespace {
 // Read by every thread, written in a handler.

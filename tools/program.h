@@ -10,6 +10,10 @@ namespace fer::tools {
 // written is one of them.
 int run_program(const std::string& name, const std::function<int()>& body);
 
+// For programs that have more to do when what they print is read no further (| head): files to
+// write, an exit code to give.
+void outlive_reader();
+
 // After install_stop_handler() the first SIGINT, SIGTERM or SIGHUP (a closed terminal; not under
 // nohup) asks to stop; a second SIGINT or SIGTERM ends the process at once with 130.
 void install_stop_handler();

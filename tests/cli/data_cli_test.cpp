@@ -100,11 +100,37 @@ TEST_CASE(
     CHECK_THAT(trim(full.err), Catch::EndsWith("fer-data: standard output cannot be written"));
   }
   const auto gone = run_shell(
-      "trap '' PIPE; { sleep 1; " + kData + " info synthetic:60; echo $? > code; } | true",
-      scratch.path());
+      "{ sleep 1; " + kData + " info synthetic:60; echo $? > code; } | true", scratch.path());
   INFO(gone.err);
   CHECK(slurp(scratch / "code") == "0\n");
   CHECK(gone.err.empty());
+}
+
+TEST_CASE("an error is one line, whatever a name holds") {
+  const TemporaryFolder scratch;
+  write_text(scratch / "run.sh",
+             "'" + std::string(FER_BIN_DIR) + "/fer-data' info $'no\\nsuch\\e[31m'\n");
+  const auto result = run_shell("bash run.sh", scratch.path());
+  CHECK(result.exit_code == 2);
+  CHECK_THAT(result.err, Catch::Contains("no?such?[31m: no such file"));
+  CHECK(split(trim(result.err), '\n').size() == 1);
+}
+
+TEST_CASE(
+    "a page goes into a pipe, also by its name under /dev, and keeps the rights of its file") {
+  const TemporaryFolder scratch;
+  const auto piped = run_shell(kData +
+                                   " audit synthetic:60 --html /dev/stderr 2>&1 >text | "
+                                   "grep -c '</html>'",
+                               scratch.path());
+  INFO(piped.err);
+  CHECK(piped.exit_code == 0);
+  CHECK(piped.out == "1\n");
+  const auto kept =
+      run_shell("touch page.html && chmod 600 page.html && " + kData +
+                    " audit synthetic:60 --html page.html >text && stat -c %a page.html",
+                scratch.path());
+  CHECK(kept.out == "600\n");
 }
 
 #if FER_HAVE_PREDICT

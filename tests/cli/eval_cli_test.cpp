@@ -203,6 +203,13 @@ TEST_CASE("fer-eval warns where it splits the data otherwise than the training d
   CHECK(other.exit_code == 0);
   CHECK_THAT(other.err, Catch::Contains("m.safetensors: was trained with the split") &&
                             Catch::Contains("--data-seed"));
+  const auto unread = run_shell("{ sleep 0.5; " + kEval +
+                                    " -m m.safetensors --data faces --split val --resamples 100 "
+                                    "--fail-under 1; echo $? >code; } | true",
+                                scratch.path());
+  INFO(unread.err);
+  CHECK(slurp(scratch / "code") == "3\n");  // also where nobody reads what is printed
+  CHECK(std::filesystem::exists(scratch / "runs/eval/exp/report.html"));
   for (const std::string same : {" --data-seed 3", " --data-seed 4 --train-fraction 0.5"}) {
     const auto quiet = run_shell(command + same, scratch.path());
     CHECK(quiet.exit_code == 0);

@@ -51,15 +51,29 @@ TEST_CASE("every program's manual page and completion know each flag of its help
       CHECK_THAT(completion, Catch::Contains(match[1].str()));
     }
     CHECK(flags >= 4);
-    if (name.starts_with("fer-data")) continue;  // completes its commands alone
-
     write_text(scratch / "completion", completion);
-    const auto answer =
-        run_shell("bash -c 'source ./completion; COMP_WORDS=(" + name + " --ver); COMP_CWORD=1; _" +
-                      replace_all(name, "-", "_") + "; echo ${COMPREPLY[0]}'",
-                  scratch.path());
+    const auto answer = run_shell("bash -c 'source ./completion; COMP_WORDS=(" + name +
+                                      " --ver); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _" +
+                                      replace_all(replace_all(name, "-", "_"), " ", "_") +
+                                      "; echo ${COMPREPLY[0]}'",
+                                  scratch.path());
     CHECK_THAT(answer.out, Catch::StartsWith("--ver"));
   }
+}
+
+TEST_CASE("fer-data completes its commands, and the flags of each") {
+  const TemporaryFolder scratch;
+  const auto completed = [&](const std::string& words) {
+    return run_shell(
+               "PATH='" + std::string(FER_BIN_DIR) +
+                   ":'$PATH bash -c 'source <(fer-data --bash-completion); COMP_WORDS=(" + words +
+                   "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _fer_data; echo ${COMPREPLY[0]}'",
+               scratch.path())
+        .out;
+  };
+  CHECK(completed("fer-data in") == "info\n");
+  CHECK(completed("fer-data audit --fail") == "--fail-on-leak\n");
+  CHECK(completed("fer-data audit faces.csv --htm") == "--html\n");
 }
 
 TEST_CASE("the examples of every help are commands that the program takes") {

@@ -264,6 +264,49 @@ TEST_CASE(
              Catch::Contains("  rates: [\"stage1=0.1\", \"stem=0\"]\n"));
 }
 
+TEST_CASE("of a switch the last word counts, and it must be one") {
+  const TemporaryFolder scratch;
+  const auto config = [&](const std::string& args) {
+    return run_shell(kTrain + " --print-config " + args, scratch.path());
+  };
+  CHECK_THAT(config("--no-augment --augment").out, Catch::Contains("enabled: true\n"));
+  CHECK_THAT(config("--augment --augment --no-augment").out, Catch::Contains("enabled: false\n"));
+  CHECK_THAT(config("--augment=off").out, Catch::Contains("enabled: false\n"));
+  CHECK_THAT(config("--no-augment=no").out, Catch::Contains("enabled: true\n"));
+  const auto other = config("--augment=maybe");
+  CHECK(other.exit_code == 2);
+  CHECK_THAT(other.err, Catch::Contains("--augment: 'maybe' is neither true nor false"));
+  const auto missing = config("--batch-size");
+  CHECK(missing.exit_code == 2);
+  CHECK_THAT(missing.err, Catch::Contains("--batch-size: a value is missing"));
+}
+
+TEST_CASE("a configuration is one map of known keys, each once") {
+  const TemporaryFolder scratch;
+  const auto says = [&](const std::string& yaml) {
+    write_text(scratch / "c.yaml", yaml);
+    const auto result = run_shell(kTrain + " --config c.yaml --print-config", scratch.path());
+    CHECK(result.exit_code == (result.err.empty() ? 0 : 2));
+    return result.err;
+  };
+  CHECK(says("train:\n  epochs:\naugment:\n").empty());
+  CHECK_THAT(says("- true\n"), Catch::Contains("expected keys with values"));
+  CHECK_THAT(says("train:\n  epoch:\n"), Catch::Contains("did you mean 'train.epochs'"));
+  CHECK_THAT(says("train: {epochs: 1, epochs: 2}\n"),
+             Catch::Contains("'train.epochs' is there twice"));
+  CHECK_THAT(says("train: {epochs: 1}\n---\ntrain: {epochs: 2}\n"),
+             Catch::Contains("several documents"));
+  CHECK(run_shell(kTrain + " --set =true", scratch.path()).exit_code == 2);
+  for (const std::string word : {"-", "---", "null"}) {
+    const auto written =
+        run_shell(kTrain + " --print-config --name x --labels '" + word + "' > w.yaml && " +
+                      kTrain + " --config w.yaml --print-config | diff - w.yaml",
+                  scratch.path());
+    INFO(word << written.out << written.err);
+    CHECK(written.exit_code == 0);
+  }
+}
+
 TEST_CASE("bad input is one clear line and exit code 2, and nothing is written") {
   const TemporaryFolder scratch;
   const std::string header = "emotion,pixels,Usage\n";

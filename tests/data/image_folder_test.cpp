@@ -1,6 +1,7 @@
 #include <set>
 
 #include "fer/core/png.h"
+#include "fer/data/csv.h"
 #include "support.h"
 
 using namespace fer;
@@ -143,6 +144,13 @@ TEST_CASE("pictures other than PNG are given to the decoder, and are an error wi
   CHECK(opened.train->image(0).at(2, 24) == 90);  // nothing of the black sides
   options.image_size = 0;
   CHECK(open_dataset(options).train->image(0).width == 40);
+}
+
+TEST_CASE("a csv's quotes keep blanks, line breaks and commas, and a mark within a word is one") {
+  std::string_view rest = "a, \"b, \"\"c\"\"\nd\" ,5\" disk ,\" e \"\r\n next \r\n";
+  CHECK(take_csv_row(rest) == std::vector<std::string>{"a", "b, \"c\"\nd", "5\" disk", " e "});
+  CHECK(take_csv_row(rest) == std::vector<std::string>{"next"});
+  CHECK(rest.empty());
 }
 
 TEST_CASE("a manifest names pictures beside itself and keeps its further columns") {

@@ -92,16 +92,17 @@ void write_file_atomically(const fs::path& path,
     fail_runtime("cannot write " + path.string() + ": " + std::strerror(errno));
   };
   std::error_code ignored;
-  // A link keeps pointing at its file, and a device or pipe is written to, not replaced by a file.
-  const fs::path target =
-      fs::is_symlink(path, ignored) ? fs::weakly_canonical(path, ignored) : path;
-  const fs::file_status status = fs::status(target, ignored);
+  // A device or pipe is written to, not replaced by a file, and a link keeps pointing at its file.
+  // By the name that was given: /dev/stdout leads to a pipe that has none.
+  const fs::file_status status = fs::status(path, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    Descriptor file(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
+    Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!file.valid() || !write_parts(file.get(), parts) || !file.close()) fail();
     return;
   }
 
+  const fs::path target =
+      fs::is_symlink(path, ignored) ? fs::weakly_canonical(path, ignored) : path;
   static std::atomic<int> counter{0};
   // In a container every process may be the first: one that was killed left such a name.
   constexpr int kTries = 10'000;
@@ -113,6 +114,7 @@ void write_file_atomically(const fs::path& path,
   }
   Descriptor file(descriptor);
   if (!file.valid()) fail();
+  if (fs::exists(status)) ::fchmod(file.get(), static_cast<mode_t>(status.permissions()));
   const bool written = write_parts(file.get(), parts) && ::fsync(file.get()) == 0 && file.close() &&
                        ::rename(temporary.c_str(), target.c_str()) == 0;
   if (!written) {
@@ -164,8 +166,15 @@ void check_run_name(const std::string& name) {
 fs::path make_run_folder(const fs::path& project, const std::string& name, bool exist_ok) {
   check_run_name(name);
   fs::path path = project / name;
-  for (int n = 2; !exist_ok && fs::exists(path); ++n) path = project / (name + std::to_string(n));
-  make_directories(path);
+  make_directories(exist_ok ? path : project);
+  // Of two that begin at once each makes a folder of its own.
+  for (int n = 2; !exist_ok; ++n) {
+    std::error_code error;
+    if (fs::create_directory(path, error)) break;
+    if (error && error != std::errc::file_exists)
+      fail_runtime("cannot make the folder " + path.string() + ": " + error.message());
+    path = project / (name + std::to_string(n));
+  }
   return path;
 }
 

@@ -7,7 +7,11 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "fer/core/text.h"
 #if FER_HAVE_SPDLOG
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -127,7 +131,10 @@ void write(LogLevel level, const std::string& message) {
   if (sink) {
     (*sink)(level, message);
   } else {
-    write_stderr(level, message);
+    // A name may hold what a terminal obeys.
+    std::vector<std::string> lines = split(message, '\n');
+    for (std::string& line : lines) line = printable(std::move(line));
+    write_stderr(level, join(lines, "\n"));
   }
 }
 

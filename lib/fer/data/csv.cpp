@@ -1,5 +1,6 @@
 #include "fer/data/csv.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -25,26 +26,39 @@ std::string_view without_return(std::string_view line) {
 
 }  // namespace
 
-std::vector<std::string> split_csv_line(std::string_view line) {
+std::vector<std::string> take_csv_row(std::string_view& rest) {
   std::vector<std::string> fields;
   std::string field;
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      field += line[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.push_back(trim(field));
+  bool open = false, quoted = false;  // within quotes; of a field that was quoted
+  const auto end_field = [&] {
+    fields.push_back(quoted ? field : trim(field));
+    field.clear();
+    quoted = false;
+  };
+  std::size_t i = 0;
+  for (; i < rest.size() && (open || rest[i] != '\n'); ++i) {
+    const char c = rest[i];
+    if (open && c == '"' && i + 1 < rest.size() && rest[i + 1] == '"') {
+      field += rest[++i];
+    } else if (open && c == '"') {
+      open = false;
+    } else if (open) {
+      field += c;
+    } else if (c == '"' && !quoted && trim(field).empty()) {
+      open = quoted = true;
       field.clear();
-    } else {
+    } else if (c == ',') {
+      end_field();
+    } else if (!quoted || (c != ' ' && c != '\t' && c != '\r')) {
       field += c;
     }
   }
-  fields.push_back(trim(field));
+  end_field();
+  rest.remove_prefix(std::min(i + 1, rest.size()));
   return fields;
 }
+
+std::vector<std::string> split_csv_line(std::string_view line) { return take_csv_row(line); }
 
 std::vector<std::string> read_csv_header(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -85,22 +99,22 @@ CsvFile read_csv(const std::filesystem::path& path) {
   CsvFile csv{path.filename().string(), read_csv_header(path), {}};
   const std::string text = read_text_file(path);
   std::string_view rest = without_bom(text);
-  const auto next_line = [&rest] {
-    const std::size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    return without_return(line);
-  };
-  next_line();
+  take_csv_row(rest);
   while (!rest.empty()) {
-    const std::string_view line = next_line();
-    if (trim(line).empty()) continue;
-    csv.rows.push_back(split_csv_line(line));
+    const std::size_t line = std::min(rest.find('\n'), rest.size());
+    if (trim(rest.substr(0, line)).empty()) {
+      rest.remove_prefix(std::min(line + 1, rest.size()));
+      continue;
+    }
+    const bool quotes = rest.find('"') < line;
+    csv.rows.push_back(take_csv_row(rest));
     if (csv.rows.back().size() != csv.header.size()) {
-      fail_input(format(
-          "%s row %zu: %zu fields, expected %zu%s", csv.name.c_str(), csv.rows.size(),
-          csv.rows.back().size(), csv.header.size(),
-          rest.empty() && !text.ends_with('\n') ? " (the file is cut inside this row)" : ""));
+      fail_input(format("%s row %zu: %zu fields, expected %zu%s", csv.name.c_str(), csv.rows.size(),
+                        csv.rows.back().size(), csv.header.size(),
+                        !rest.empty()           ? ""
+                        : !text.ends_with('\n') ? " (the file is cut inside this row)"
+                        : quotes                ? " (a quote in it may not be closed)"
+                                                : ""));
     }
   }
   return csv;

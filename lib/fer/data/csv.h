@@ -10,7 +10,10 @@
 
 namespace fer {
 
-// The fields of one line without its line end, trimmed; "a ""quoted"", field" loses its quotes.
+// Takes the fields of a row off `rest`, with its line end. Trimmed; "a ""quoted"", field", which
+// may hold blanks at its ends and line breaks, loses its quotes.
+std::vector<std::string> take_csv_row(std::string_view& rest);
+// The same of one line.
 std::vector<std::string> split_csv_line(std::string_view line);
 
 // The column names of a file: its first line, trimmed. Throws kInput when there is none.

@@ -286,7 +286,7 @@ void check_no_lonely_label(const TableDataset& all, const std::vector<std::int64
     if ((trains[c] == 0) == (validates[c] == 0)) continue;
     fail_input(path + ": label '" + labels[c] + "' has " +
                (trains[c] + validates[c] == 1 ? "one image" : "one image of each of its classes") +
-               "; training and validation need one each");
+               "; training and validation need one each (--train-fraction 1: no validation)");
   }
 }
 
