@@ -288,10 +288,9 @@ struct TerminalView::Impl {
     std::string text;
     const std::string kept = "facial expressions, not feelings; " + what_is_stored(controls);
     if (std::exchange(told_kept, kept) != kept) text += kept + '\n';
-    for (const auto& [told, now] :
-         {std::pair(&told_address, hooks.address()), std::pair(&told_notice, hooks.notice())}) {
-      if (std::exchange(*told, now) != now && !now.empty()) text += printable(now) + '\n';
-    }
+    const std::string notice = hooks.notice();
+    if (std::exchange(told_notice, notice) != notice && !notice.empty())
+      text += printable(notice) + '\n';
     if (!text.empty() && !screen.write(text)) return false;
     if (!frame || frame == last_shown || Clock::now() - last_line < std::chrono::seconds(1))
       return true;
@@ -434,7 +433,7 @@ struct TerminalView::Impl {
   int shown_address_rows = 0;  // below it
   Clock::time_point last_line{};
   LiveFramePtr last_shown;
-  std::string told_kept, told_address, told_notice;
+  std::string told_kept, told_notice;
   std::string said;  // after a key, for two seconds
   Clock::time_point said_until{};
   NewestSlot<LiveFramePtr> slot;
