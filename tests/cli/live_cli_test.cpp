@@ -22,15 +22,19 @@ namespace {
 
 const std::string kLive = std::string(FER_BIN_DIR) + "/fer-live --view none --detector haar";
 
+// A folder that is a clip of gray pictures.
+void write_frames(const std::filesystem::path& folder, int count, int width, int height) {
+  std::filesystem::create_directory(folder);
+  for (int i = 0; i < count; ++i)
+    write_png(folder / format("%d.png", i), Image(width, height, 1, 90));
+}
+
 }  // namespace
 
 TEST_CASE("fer-live at full speed writes a line for every frame of a folder and ends with it") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
-  std::filesystem::create_directory(scratch / "frames");
-  for (int i = 0; i < 9; ++i) {
-    write_png(scratch.path() / "frames" / format("%d.png", i), Image(160, 120, 1, 90));
-  }
+  write_frames(scratch / "frames", 9, 160, 120);
   const auto result = run_shell(
       kLive + " -m m.safetensors --source frames --fps 10 --speed max --events -", scratch.path());
   INFO(result.err);
@@ -84,10 +88,7 @@ TEST_CASE("fer-live follows the face of a real clip frame for frame and can blur
 TEST_CASE("fer-live ends when its reader goes away") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
-  std::filesystem::create_directory(scratch / "frames");
-  for (int i = 0; i < 3; ++i) {
-    write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
-  }
+  write_frames(scratch / "frames", 3, 64, 48);
   const auto result = run_shell("{ timeout 60 " + kLive +
                                     " -m m.safetensors --source frames --loop --speed max "
                                     "--events -; echo $? >code; } | head -n 5",
@@ -101,10 +102,7 @@ TEST_CASE("fer-live ends when its reader goes away") {
 TEST_CASE("fer-live ends in time where the reader of its events does not read") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
-  std::filesystem::create_directory(scratch / "frames");
-  for (int i = 0; i < 3; ++i) {
-    write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
-  }
+  write_frames(scratch / "frames", 3, 64, 48);
   write_text(scratch / "asleep.sh", R"sh(
 mkfifo events
 sleep 300 <events &
@@ -153,10 +151,7 @@ wait $program
 TEST_CASE("a recording is whole when the terminal is closed, and goes on under nohup") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
-  std::filesystem::create_directory(scratch / "frames");
-  for (int i = 0; i < 3; ++i) {
-    write_png(scratch.path() / "frames" / format("%d.png", i), Image(64, 48, 1, 90));
-  }
+  write_frames(scratch / "frames", 3, 64, 48);
   write_text(scratch / "events.jsonl", "{}\n");
   write_text(scratch / "hang-up.sh", R"sh(
 arguments="-m m.safetensors --detector haar --source frames --loop --view none --events events.jsonl"
@@ -289,10 +284,7 @@ TEST_CASE("fer-live's window shows the source and answers its keys") {
   }
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");
-  std::filesystem::create_directory(scratch / "frames");
-  for (int i = 0; i < 3; ++i) {
-    write_png(scratch.path() / "frames" / format("%d.png", i), Image(160, 120, 1, 90));
-  }
+  write_frames(scratch / "frames", 3, 160, 120);
   write_text(scratch / "press.sh", R"(
 "$FER_LIVE" -m m.safetensors --detector haar --source frames --loop --view window --events e.jsonl &
 program=$!
