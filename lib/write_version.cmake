@@ -1,6 +1,8 @@
-# version.cpp with the version and the commit of SOURCE; left alone where it says so already.
-execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --exclude=*
-                OUTPUT_VARIABLE FER_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+# version.cpp with the version and the commit of SOURCE (or the given FER_COMMIT); left alone where it says so already.
+if(NOT FER_COMMIT)
+  execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --exclude=*
+                  OUTPUT_VARIABLE FER_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
 if(NOT FER_COMMIT)
   set(FER_COMMIT unknown)
 endif()

@@ -33,8 +33,8 @@ int bench_train(TrainFlags& flags, const DataFlags& data_flags, const Options& o
   OpenedDataset data = open_training_data(flags, data_flags, base);
   Checkpoint initial = initial_checkpoint(flags, data, base);
   resolve_batch_size(flags, initial, data);
-  add_teachers(flags, data, initial.spec.provenance);
-  Trainer trainer(initial, data, flags.train, flags.augment);
+  auto teachers = add_teachers(flags, data, initial.spec.provenance);
+  Trainer trainer(initial, data, flags.train, flags.augment, std::move(teachers));
   trainer.initialise();
   trainer.measure_bare(flags.train.batch_size * 2);  // warm up
   trainer.measure_epoch(flags.train.batch_size * 2);

@@ -148,8 +148,8 @@ int train(int argc, char** argv) {
     for (const DrawnSplit& drawn : data.drawn_splits)
       initial.spec.provenance["drawn_splits"].push_back(split_facts(drawn));
   }
-  add_teachers(flags, data, initial.spec.provenance);
-  Trainer trainer(initial, data, flags.train, flags.augment);
+  auto teachers = add_teachers(flags, data, initial.spec.provenance);
+  Trainer trainer(initial, data, flags.train, flags.augment, std::move(teachers));
   trainer.initialise();
   log_info(format("%s: %s parameters, %s; %lld images an epoch", initial.spec.architecture.c_str(),
                   human_count(static_cast<double>(parameter_count(initial.graph))).c_str(),

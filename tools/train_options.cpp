@@ -118,6 +118,8 @@ void add_train_options(Options& o, TrainFlags& f) {
         "checkpoints whose answers join the labels of the heads they share (distillation)");
   o.add("--teacher-weight", "train.teacher_weight", &f.teacher.weight,
         "share of the teachers in a target; the label has the rest");
+  o.add("--teacher-mode", "train.teacher_mode", &f.teacher.mode,
+        "fixed: asked once for each picture; consistent: at every step for the view at hand");
   o.group("Fine-tuning (layers: stem, stage1, ..., head, or a longer name such as stage3.block1)");
   o.add("--freeze", "train.freeze", &t.freeze,
         "layers that do not learn; backbone: all but the head");
@@ -403,8 +405,9 @@ void resolve_batch_size(TrainFlags& f, const Checkpoint& initial, const OpenedDa
                   1e-9 * static_cast<double>(training_bytes(initial.graph, t, t.batch_size))));
 }
 
-void add_teachers(const TrainFlags& f, OpenedDataset& data, nlohmann::json& provenance) {
-  if (f.teachers.empty()) return;
+std::unique_ptr<const ConsistentTeachers> add_teachers(const TrainFlags& f, OpenedDataset& data,
+                                                       nlohmann::json& provenance) {
+  if (f.teachers.empty()) return nullptr;
   nlohmann::json files;
   for (const std::string& file : f.teachers) {
     Fingerprint bytes;
@@ -418,15 +421,21 @@ void add_teachers(const TrainFlags& f, OpenedDataset& data, nlohmann::json& prov
   }
   set_torch_threads(f.train.threads);
   const std::string device = resolve_device(f.train.device);
-  std::vector<std::unique_ptr<Classifier>> teachers;
-  for (const std::string& file : f.teachers) {
-    teachers.push_back(make_torch_classifier(load_checkpoint(file),
-                                             {device, resolve_bf16(f.train.amp, device), false}));
+  const bool bf16 = resolve_bf16(f.train.amp, device);
+  if (f.teacher.mode == "consistent") {
+    std::vector<Checkpoint> checkpoints;
+    for (const std::string& file : f.teachers) checkpoints.push_back(load_checkpoint(file));
+    return std::make_unique<const ConsistentTeachers>(checkpoints, *data.train, f.teacher.weight,
+                                                      device, bf16);
   }
+  std::vector<std::unique_ptr<Classifier>> teachers;
+  for (const std::string& file : f.teachers)
+    teachers.push_back(make_torch_classifier(load_checkpoint(file), {device, bf16, false}));
   Progress progress("teachers", data.train->size(), "images");
   TeacherOptions options = f.teacher;
   options.progress = [&](std::int64_t done) { progress.update(done); };
   data.train = with_teachers(data.train, teachers, options);
+  return nullptr;
 }
 
 std::string list_of_pretrained() {

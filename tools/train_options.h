@@ -1,6 +1,7 @@
 // What fer-train and fer-bench ask for: net, recipe and run folder.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "data_options.h"
@@ -56,9 +57,11 @@ Checkpoint initial_checkpoint(const TrainFlags& flags, const OpenedDataset& data
                               const std::optional<Checkpoint>& base);
 // --batch-size auto: the one that fits goes into flags.train and to the log.
 void resolve_batch_size(TrainFlags& flags, const Checkpoint& initial, const OpenedDataset& data);
-// Blends what the teachers say of the training pictures into their targets; nothing without any.
-// Which files they are goes to `provenance`; throws kInput where it names others already.
-void add_teachers(const TrainFlags& flags, OpenedDataset& data, nlohmann::json& provenance);
+// What the teachers say joins the targets: once, in `data`, or (train.teacher_mode consistent) by
+// what is returned, for the Trainer; nothing without any. Which files they are goes to
+// `provenance`; throws kInput where it names others already.
+std::unique_ptr<const ConsistentTeachers> add_teachers(const TrainFlags& flags, OpenedDataset& data,
+                                                       nlohmann::json& provenance);
 // Files that --pretrained reads, where they are published, size and checksum.
 std::string list_of_pretrained();
 

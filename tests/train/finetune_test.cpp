@@ -279,6 +279,12 @@ TEST_CASE(
   options.progressive = {16};
   CHECK_THROWS_WITH(Trainer(pretrained(data), data, options, without_augmentation()),
                     Catch::Contains("train.progressive: the frozen layers' features"));
+  options.progressive = {};
+  const auto net = pretrained(data);
+  CHECK_THROWS_WITH(Trainer(net, data, options, without_augmentation(),
+                            std::make_unique<const ConsistentTeachers>(
+                                std::vector{net}, *data.train, 0.5, "cpu", false)),
+                    Catch::Contains("train.teacher_mode consistent: the frozen layers' features"));
 }
 
 TEST_CASE("the patience of early stopping begins anew with the second phase") {

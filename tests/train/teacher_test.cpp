@@ -77,8 +77,8 @@ TEST_CASE("a teacher's answer to a picture and its mirror image joins the label 
   teachers.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"mood", {"happy", "sad"}, /*temperature=*/2.0f, 0.0f}}, 1.0f));
   std::int64_t last = 0;
-  const auto taught =
-      with_teachers(two_pictures(), teachers, {0.4, [&](std::int64_t done) { last = done; }});
+  const auto taught = with_teachers(two_pictures(), teachers,
+                                    {0.4, "fixed", [&](std::int64_t done) { last = done; }});
   // White is (1 - .5) / .25 = 2, gray (.2 - .5) / .25 = -1.2; calibration's temperature is not
   // asked.
   const double answer = (first_of_two(2.0) + first_of_two(-1.2)) / 2;
@@ -100,7 +100,7 @@ TEST_CASE("several teachers are averaged, and no answer stays no answer") {
   Teachers teachers;
   teachers.push_back(std::make_unique<LeftHalf>(both, 0.0f));
   teachers.push_back(std::make_unique<LeftHalf>(std::vector<HeadSpec>{both[1]}, 3.0f));
-  const auto taught = with_teachers(two_pictures(), teachers, {1.0, [](auto) {}});
+  const auto taught = with_teachers(two_pictures(), teachers, {1.0, "fixed", [](auto) {}});
   const double sure = (first_of_two(6) + first_of_two(-3.6)) / 2;
   CHECK(taught->target(1, 0).distribution[0] == Approx((0.5 + sure) / 2));
   CHECK(taught->target(0, 1).distribution[0] == Approx(0.5));
@@ -116,7 +116,7 @@ TEST_CASE("every picture gets the answer to itself, in whatever batch it is aske
   Teachers teachers;
   teachers.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"mood", {"happy", "sad"}, 1.0f, 0.0f}}, 1.0f));
-  const auto taught = with_teachers(data, teachers, {1.0, [](auto) {}});
+  const auto taught = with_teachers(data, teachers, {1.0, "fixed", [](auto) {}});
   for (int i = 0; i < kMany; ++i) {
     const double left = (tone(i) / 255.0 - 0.5) / 0.25;
     CHECK(taught->target(i, 0).distribution[0] ==
@@ -129,7 +129,7 @@ TEST_CASE("a teacher's mixed head teaches, too") {
   teachers.push_back(std::make_unique<LeftHalf>(
       std::vector<HeadSpec>{{"a", {"happy", "sad"}, 1.0f, 0.0f}}, 3.0f,
       std::vector<MixedHeadSpec>{{"mood", {"happy", "sad"}, {{"a", 1.0f}}, 2.0f, 0.0f}}));
-  const auto taught = with_teachers(two_pictures(), teachers, {1.0, [](auto) {}});
+  const auto taught = with_teachers(two_pictures(), teachers, {1.0, "fixed", [](auto) {}});
   const double answer = (first_of_two(6) + first_of_two(-3.6)) / 2;
   CHECK(taught->target(0, 0).distribution[0] == Approx(answer));
 }
@@ -146,7 +146,7 @@ TEST_CASE("teachers that cannot teach are refused") {
   CHECK_THROWS_WITH(with_teachers(data, other_labels, {}),
                     Contains("teacher 1: head mood has the labels sad, happy"));
   for (const double weight : {0.0, -1.0, 1.5, std::nan("")}) {
-    CHECK_THROWS_WITH(with_teachers(data, other_labels, {weight, [](auto) {}}),
+    CHECK_THROWS_WITH(with_teachers(data, other_labels, {weight, "fixed", [](auto) {}}),
                       Contains("train.teacher_weight"));
   }
 }

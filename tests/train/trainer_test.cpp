@@ -12,6 +12,7 @@
 #include "fer/train/run.h"
 #include "fer/train/trainer.h"
 #include "support/given_dataset.h"
+#include "support/plain_net.h"
 #include "support/program.h"
 
 using namespace fer;
@@ -61,61 +62,6 @@ TrainOptions quick() {
 AugmentOptions with_mixup() {
   AugmentOptions a;
   a.mixup = 0.2;
-  return a;
-}
-
-// Pictures of 8 x 8 whose mean, -2 (black) to 2 (white), every head answers by weight and bias.
-OpenedDataset as_opened(std::shared_ptr<const Dataset> data) {
-  OpenedDataset opened;
-  opened.train = opened.val = data;
-  opened.test = subset(data, {});
-  opened.fingerprint = fingerprint(*data);
-  return opened;
-}
-
-struct PlainHead {
-  std::vector<float> weight, bias;  // a class
-};
-
-Checkpoint plain_net(const OpenedDataset& data, const std::vector<PlainHead>& given) {
-  Checkpoint c;
-  const int input = c.graph.add("input", op::Input{1, 8, 8});
-  const int mean = c.graph.add("mean", op::GlobalAvgPool{}, {input});
-  for (std::size_t h = 0; h < given.size(); ++h) {
-    const HeadLabels& head = data.train->heads()[h];
-    const auto classes = static_cast<std::int64_t>(head.labels.size());
-    const std::string layer = "head_" + head.name;
-    c.graph.add_output(head.name,
-                       c.graph.add(layer, op::Linear{static_cast<int>(classes), true}, {mean}));
-    c.weights[layer + ".weight"] = HostTensor::from_floats({classes, 1}, given[h].weight);
-    c.weights[layer + ".bias"] = HostTensor::from_floats({classes}, given[h].bias);
-    c.spec.heads.push_back({head.name, head.labels, 1.0f, 0.0f});
-  }
-  c.spec.architecture = "plain";
-  c.spec.resize = c.spec.input_size = 8;
-  c.spec.default_head = c.spec.heads[0].name;
-  c.spec.data_fingerprint = data.fingerprint;
-  return c;
-}
-
-// One step over everything that changes nothing.
-TrainOptions still(const OpenedDataset& data) {
-  TrainOptions o;
-  o.epochs = 1;
-  o.batch_size = static_cast<int>(data.train->size());
-  o.device = "cpu";
-  o.amp = "off";
-  o.opt = "sgd";
-  o.lr = 1e-30;
-  o.warmup_epochs = 0;
-  o.ema = 0;
-  o.label_smoothing = 0;
-  return o;
-}
-
-AugmentOptions without_augmentation() {
-  AugmentOptions a;
-  a.enabled = false;
   return a;
 }
 

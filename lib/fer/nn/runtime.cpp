@@ -120,6 +120,16 @@ Autocast::~Autocast() {
   set_autocast(before_->cuda, before_->state);
 }
 
+void lerp_all(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from,
+              double weight) {
+  const at::NoGradGuard no_grad;
+#if FER_TORCH_AT_LEAST(2, 1)
+  at::_foreach_lerp_(to, from, weight);
+#else
+  for (std::size_t i = 0; i < to.size(); ++i) to[i].lerp_(from[i], weight);
+#endif
+}
+
 void synchronise(const std::string& device) {
   if (device != "cpu") torch::cuda::synchronize(torch_device(device).index());
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace at {
 class Tensor;
@@ -45,6 +46,11 @@ class Autocast {
   struct Before;
   std::unique_ptr<Before> before_;
 };
+
+// to += weight * (from - to), tensor by tensor; on a GPU with one launch for all of them, where
+// this libtorch can.
+void lerp_all(const std::vector<at::Tensor>& to, const std::vector<at::Tensor>& from,
+              double weight);
 
 // Waits until the device has done what was asked of it; a clock is read after that.
 void synchronise(const std::string& device);

@@ -28,13 +28,22 @@ class Base : public Optimizer {
   void step(double lr) override {
     at::NoGradGuard no_grad;
     ++steps;
+    std::map<double, Group> groups;  // by rate
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       auto& parameter = parameters_[i];
       if (!parameter.grad().defined()) continue;
-      update(i, parameter, parameter.grad(), parameter.dim() > 1 ? weight_decay_ : 0.0,
-             lr * rates_[i]);
+      Group& group = groups[rates_[i]];
+      group.parameters.push_back(parameter);
+      group.gradients.push_back(parameter.grad());
+      group.slots.resize(slots_.size());
+      for (std::size_t s = 0; s < slots_.size(); ++s) group.slots[s].push_back(slots_[s][i]);
+      if (weight_decay_ > 0 && parameter.dim() > 1) {
+        group.decayed.push_back(parameter);
+        group.decayed_gradients.push_back(parameter.grad());
+      }
       parameter.mutable_grad() = at::Tensor();
     }
+    for (auto& [rate, group] : groups) update(group, lr * rate);
   }
 
   std::map<std::string, at::Tensor> state() override {
@@ -48,9 +57,13 @@ class Base : public Optimizer {
   }
 
  protected:
-  virtual void update(std::size_t i, at::Tensor& parameter, at::Tensor gradient, double decay,
-                      double lr) = 0;
-  at::Tensor& slot(std::size_t s, std::size_t i) { return slots_[s][i]; }
+  // Parameters of one rate: one launch for all of them is several times faster on a GPU.
+  struct Group {
+    std::vector<at::Tensor> parameters, gradients;       // free to be overwritten
+    std::vector<std::vector<at::Tensor>> slots;          // [slot][parameter]
+    std::vector<at::Tensor> decayed, decayed_gradients;  // those of them that decay
+  };
+  virtual void update(Group& group, double lr) = 0;
 
   const TrainOptions options_;
   const double weight_decay_;
@@ -71,12 +84,14 @@ class Sgd : public Base {
       : Base(o, std::move(names), std::move(parameters), std::move(rates), {"momentum"}) {}
 
  protected:
-  void update(std::size_t i, at::Tensor& parameter, at::Tensor gradient, double decay,
-              double lr) override {
-    if (decay > 0) gradient = gradient.add(parameter, decay);
-    auto& velocity = slot(0, i);
-    velocity.mul_(options_.momentum).add_(gradient);
-    parameter.add_(gradient.add(velocity, options_.momentum), -lr);
+  void update(Group& group, double lr) override {
+    if (!group.decayed.empty())
+      at::_foreach_add_(group.decayed_gradients, group.decayed, weight_decay_);
+    auto& velocity = group.slots[0];
+    at::_foreach_mul_(velocity, options_.momentum);
+    at::_foreach_add_(velocity, group.gradients);
+    at::_foreach_add_(group.gradients, velocity, options_.momentum);
+    at::_foreach_add_(group.parameters, group.gradients, -lr);
   }
 };
 
@@ -89,19 +104,27 @@ class Adam : public Base {
         decoupled_(o.opt == "adamw") {}
 
  protected:
-  void update(std::size_t i, at::Tensor& parameter, at::Tensor gradient, double decay,
-              double lr) override {
+  void update(Group& group, double lr) override {
     constexpr double kEpsilon = 1e-8;
-    if (decay > 0 && decoupled_) parameter.mul_(1.0 - lr * decay);
-    if (decay > 0 && !decoupled_) gradient = gradient.add(parameter, decay);
-    auto& mean = slot(0, i);
-    auto& square = slot(1, i);
-    mean.mul_(options_.beta1).add_(gradient, 1.0 - options_.beta1);
-    square.mul_(options_.beta2).addcmul_(gradient, gradient, 1.0 - options_.beta2);
+    if (!group.decayed.empty()) {
+      if (decoupled_) {
+        at::_foreach_mul_(group.decayed, 1.0 - lr * weight_decay_);
+      } else {
+        at::_foreach_add_(group.decayed_gradients, group.decayed, weight_decay_);
+      }
+    }
+    auto& mean = group.slots[0];
+    auto& square = group.slots[1];
+    at::_foreach_mul_(mean, options_.beta1);
+    at::_foreach_add_(mean, group.gradients, 1.0 - options_.beta1);
+    at::_foreach_mul_(square, options_.beta2);
+    at::_foreach_addcmul_(square, group.gradients, group.gradients, 1.0 - options_.beta2);
     const double mean_scale = 1.0 - std::pow(options_.beta1, static_cast<double>(steps));
     const double square_scale = 1.0 - std::pow(options_.beta2, static_cast<double>(steps));
-    const auto denominator = square.sqrt().div_(std::sqrt(square_scale)).add_(kEpsilon);
-    parameter.addcdiv_(mean, denominator, -lr / mean_scale);
+    auto denominator = at::_foreach_sqrt(square);
+    at::_foreach_div_(denominator, std::sqrt(square_scale));
+    at::_foreach_add_(denominator, kEpsilon);
+    at::_foreach_addcdiv_(group.parameters, mean, denominator, -lr / mean_scale);
   }
 
  private:

@@ -87,6 +87,7 @@ struct Trainer::Impl {
   std::string val_fingerprint;
   GraphModule module;
   std::unique_ptr<GraphModule> average;  // where ema is on
+  std::unique_ptr<const ConsistentTeachers> teachers;
   std::unique_ptr<Optimizer> optimizer;
   std::int64_t steps_per_epoch;
   int phase = 0;
@@ -105,7 +106,7 @@ struct Trainer::Impl {
   double seconds_before = 0;  // of the epoch under way, before it was interrupted
 
   Impl(const Checkpoint& checkpoint, const OpenedDataset& data, const TrainOptions& train_options,
-       const AugmentOptions& augmentation)
+       const AugmentOptions& augmentation, std::unique_ptr<const ConsistentTeachers> teaching)
       : initial(checkpoint),
         options(train_options),
         augment_options(augmentation),
@@ -115,6 +116,7 @@ struct Trainer::Impl {
         val(*data.val, checkpoint.spec.resize, device),
         val_fingerprint(fingerprint(*data.val)),
         module(checkpoint.graph, device),
+        teachers(std::move(teaching)),
         steps_per_epoch(train.size() / train_options.batch_size),
         schedule(phase_schedule(0)),
         tally(checkpoint.spec.heads) {
@@ -169,6 +171,11 @@ struct Trainer::Impl {
         make_optimizer(options, module.trainable_names(), module.trainable(), std::move(rates));
     schedule = phase_schedule(phase);
     train_features = val_features = at::Tensor();
+    if (teachers && caches_features()) {
+      fail_input(
+          "train.teacher_mode consistent: the frozen layers' features are computed once, so that "
+          "the pictures stay the same; use fixed");
+    }
     if (!options.progressive.empty() && caches_features()) {
       fail_input(
           "train.progressive: the frozen layers' features are computed once, at the net's own "
@@ -235,8 +242,7 @@ struct Trainer::Impl {
     ++averaged;
     // Young averages follow closely, so that the random start is forgotten.
     const double decay = std::min(options.ema, (1.0 + averaged) / (10.0 + averaged));
-    const auto from = module.tensors(), to = average->tensors();
-    for (std::size_t i = 0; i < from.size(); ++i) to[i].lerp_(from[i], 1.0 - decay);
+    lerp_all(average->tensors(), module.tensors(), 1.0 - decay);
   }
 
   std::int64_t parts_of_training() const {
@@ -280,24 +286,30 @@ struct Trainer::Impl {
   Batch batch(const std::vector<std::int64_t>& draws) const {
     Batch result;
     const auto indices = samples(draws);
-    if (train_features.defined()) {
-      result.input = rows(train_features, indices);
-    } else {
-      result.input =
-          augment(train.images(indices), draws, augment_options, initial.spec, options.seed, epoch);
-      if (const int side = input_side(); side != initial.spec.input_size)
-        result.input = shrink(result.input, side);
-    }
     for (std::size_t h = 0; h < train.heads(); ++h)
       result.targets.push_back(train.targets(h, indices));
+    double share = 1;  // of the own picture and label, where two are mixed
     if (augments() && augment_options.mixup > 0) {
       Rng rng{options.seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(step),
               0x6d69787570ull};  // "mixup"
       const double drawn = rng.beta(augment_options.mixup, augment_options.mixup);
-      const double share = std::max(drawn, 1.0 - drawn);  // the own label stays the larger one
-      result.input = mixed(result.input, share);
-      for (auto& t : result.targets) t = mixed(t, share);
+      share = std::max(drawn, 1.0 - drawn);
     }
+    const auto view = [&](const PackedDataset& pictures, const ModelSpec& spec) {
+      const auto seen =
+          augment(pictures.images(indices), draws, augment_options, spec, options.seed, epoch);
+      return share < 1 ? mixed(seen, share) : seen;
+    };
+    if (share < 1)
+      for (auto& t : result.targets) t = mixed(t, share);
+    if (train_features.defined()) {
+      result.input = rows(train_features, indices);
+      return result;
+    }
+    result.input = view(train, initial.spec);
+    if (const int side = input_side(); side != initial.spec.input_size)
+      result.input = shrink(result.input, side);
+    if (teachers) teachers->teach(result.targets, view);
     return result;
   }
 
@@ -394,7 +406,8 @@ struct Trainer::Impl {
 };
 
 Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const TrainOptions& options,
-                 const AugmentOptions& augment_options) {
+                 const AugmentOptions& augment_options,
+                 std::unique_ptr<const ConsistentTeachers> teachers) {
   check(options);
   if (options.batch_size == 0) fail_input("train.batch_size: 'auto' was not resolved");
   check(augment_options);
@@ -415,7 +428,7 @@ Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const Tra
   }
   check_progressive(initial, options);
   set_torch_threads(options.threads);
-  impl_ = std::make_unique<Impl>(initial, data, options, augment_options);
+  impl_ = std::make_unique<Impl>(initial, data, options, augment_options, std::move(teachers));
 }
 
 Trainer::~Trainer() = default;

@@ -13,6 +13,7 @@
 #include "fer/model/checkpoint.h"
 #include "fer/nn/augment.h"
 #include "fer/train/options.h"
+#include "fer/train/teacher.h"
 
 namespace fer {
 
@@ -46,9 +47,10 @@ class Trainer {
 
   // Throws kInput on options or data that do not go together (batch larger than the data, a head
   // weight for a head that is not there, an empty split). Sets libtorch's threads of the whole
-  // process to options.threads.
+  // process to options.threads. teachers: what each batch is answered by, too; of data.train and on
+  // this device.
   Trainer(const Checkpoint& initial, const OpenedDataset& data, const TrainOptions& options,
-          const AugmentOptions& augment);
+          const AugmentOptions& augment, std::unique_ptr<const ConsistentTeachers> teachers = {});
   ~Trainer();
 
   // The weights of `initial`, and fresh ones from the seed where it has none.
