@@ -1,5 +1,6 @@
 // Torch first: the other way round glog's CHECK replaces Catch's.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,7 @@
 #include "fer/nn/graph_module.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <cstring>
