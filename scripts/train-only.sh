@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds fer-train, fer-eval and fer-bench into build/train-only/bin against the libtorch of this machine's Python: for a
+# GPU machine without apt. It needs g++ (CXX names another), CMake 3.25, Ninja and python3 with torch.
+# Usage: scripts/train-only.sh HEADERS   HEADERS: a folder with nlohmann/ and CLI/, the headers of nlohmann-json and CLI11
+#   FER_COMMIT   what the checkpoints name as their code where the sources are no git repository
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+expect_arguments 1 "$@"
+headers=$(realpath "$1")
+cd "$(dirname "$0")/.."
+for header in nlohmann/json.hpp CLI/CLI.hpp; do
+  [ -f "$headers/$header" ] || { echo "train-only: $headers/$header is missing" >&2; exit 2; }
+done
+FER_TORCH=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))') || {
+  echo "train-only: this python3 has no torch" >&2
+  exit 2
+}
+export FER_TORCH
+# The programs run once while they are built, and CUDA's libraries may lie beside the package.
+for folder in "$FER_TORCH"/lib "$FER_TORCH"/../nvidia/*/lib; do
+  if [ -d "$folder" ]; then export LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}; fi
+done
+cmake --preset train-only -G Ninja -DTorch_DIR="$PWD/scripts/python-torch" -DCMAKE_INCLUDE_PATH="$headers" \
+  -DFER_COMMIT="${FER_COMMIT:-}" -DFER_INSTALL=OFF
+cmake --build build/train-only --target fer-train fer-eval fer-bench
+build/train-only/bin/fer-train --version

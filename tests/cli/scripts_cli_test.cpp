@@ -1,0 +1,79 @@
+// Scripts for carrying a training to another machine.
+#include <catch2/catch.hpp>
+
+#include "fer/core/file.h"
+#include "support/fer2013_row.h"
+#include "support/program.h"
+
+using namespace fer;
+using namespace fer::test;
+using Catch::Contains;
+
+namespace {
+
+const std::string kSource = FER_SOURCE_DIR;
+const std::string kPack = "/usr/bin/python3 '" + kSource + "/scripts/pack_fer2013.py' ";
+
+// Pixels without order, which no prediction meets.
+std::string noise_row(const std::string& label, const std::string& usage) {
+  std::string pixels;
+  for (unsigned i = 0, value = 1; i < 48 * 48; ++i, value = value * 1103515245u + 12345u)
+    pixels += (i ? " " : "") + std::to_string(value >> 16 & 255);
+  return label + "," + pixels + "," + usage + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("FER2013 comes back from its pack to the last byte, without the part that is left out") {
+  const TemporaryFolder scratch;
+  const std::string header = "emotion,pixels,Usage\n", votes = "Usage,Image name,neutral\n";
+  const std::string first = noise_row("3", "Training") + fer2013_row("6", "PublicTest", 200);
+  const std::string test = fer2013_row("0", "PrivateTest", 90), last = noise_row("1", "Training");
+  write_text(scratch / "fer2013.csv", header + first + test + last);
+  write_text(scratch / "fer2013new.csv",
+             votes + "Training,a,1\nPublicTest,b,2\nPrivateTest,c,3\nTraining,d,4\n");
+  const auto round_trip = [&](const std::string& more) {
+    const auto result =
+        run_shell("rm -rf packed back && mkdir back && " + kPack + "pack fer2013.csv packed" +
+                      more + " && " + kPack + "unpack packed back/fer2013.csv",
+                  scratch.path());
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+  };
+  round_trip("");
+  CHECK(read_text_file(scratch / "back/fer2013.csv") == header + first + test + last);
+  CHECK(read_text_file(scratch / "back/fer2013new.csv") ==
+        read_text_file(scratch / "fer2013new.csv"));
+  round_trip(" --leave-out PrivateTest");
+  CHECK(read_text_file(scratch / "back/fer2013.csv") == header + first + last);
+  CHECK(read_text_file(scratch / "back/fer2013new.csv") ==
+        votes + "Training,a,1\nPublicTest,b,2\nTraining,d,4\n");
+}
+
+TEST_CASE("what is no FER2013 is not packed, and the row is named") {
+  const TemporaryFolder scratch;
+  write_text(scratch / "a.csv", "label,path\n");
+  write_text(scratch / "b.csv", "emotion,pixels,Usage\n3,1 2 3,Training\n");
+  const auto header = run_shell(kPack + "pack a.csv packed", scratch.path());
+  CHECK(header.exit_code == 1);
+  CHECK_THAT(header.err, Contains("a.csv: the header is not emotion,pixels,Usage"));
+  const auto row = run_shell(kPack + "pack b.csv packed", scratch.path());
+  CHECK(row.exit_code == 1);
+  CHECK_THAT(row.err, Contains("b.csv: row 2 is no picture of 48x48 bytes"));
+}
+
+TEST_CASE("a build against Python's torch says what it misses") {
+  const TemporaryFolder scratch;
+  const std::string build = "'" + kSource + "/scripts/train-only.sh' ";
+  const auto bare = run_shell("mkdir empty && " + build + "empty", scratch.path());
+  CHECK(bare.exit_code == 2);
+  CHECK_THAT(bare.err, Contains("nlohmann/json.hpp is missing"));
+  const auto torchless = run_shell(
+      "mkdir -p bin headers/nlohmann headers/CLI && touch headers/nlohmann/json.hpp "
+      "headers/CLI/CLI.hpp && printf '#!/bin/sh\\nexit 1\\n' > bin/python3 && chmod +x bin/python3 "
+      "&& PATH=$PWD/bin:$PATH " +
+          build + "headers",
+      scratch.path());
+  CHECK(torchless.exit_code == 2);
+  CHECK_THAT(torchless.err, Contains("this python3 has no torch"));
+}
