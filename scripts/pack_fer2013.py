@@ -10,7 +10,9 @@ Needs python3-numpy. Usage:
 """
 import argparse
 import lzma
+import os
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -32,61 +34,94 @@ def predicted(x, row, column):
     return np.where(corner >= high, low, np.where(corner <= low, high, left + up - corner))
 
 
-def rows_of(path, parts):
-    """(emotion, pixels, part) of each row, those of the parts in `parts` left out."""
+def number(text, high):
+    return int(text) if text.isascii() and text.isdigit() and int(text) <= high else None
+
+
+def rows_of(path, left_out):
+    """(emotion, pixels, part) of each row that is not of a part in `left_out`."""
     with open(path, encoding="ascii") as file:
-        header = file.readline().strip()
-        if header != "emotion,pixels,Usage":
+        if file.readline().strip() != "emotion,pixels,Usage":
             sys.exit(f"pack_fer2013: {path}: the header is not emotion,pixels,Usage")
-        for number, line in enumerate(file, 2):
+        for row, line in enumerate(file, 2):
             fields = line.strip().split(",")
             if len(fields) != 3:
-                sys.exit(f"pack_fer2013: {path}: row {number} has {len(fields)} fields, not 3")
-            pixels = np.array(fields[1].split(), np.int16)
-            if pixels.size != SIDE * SIDE or pixels.min() < 0 or pixels.max() > 255:
-                sys.exit(f"pack_fer2013: {path}: row {number} is no picture of {SIDE}x{SIDE} bytes")
-            if fields[2] not in parts:
-                yield int(fields[0]), pixels.astype(np.uint8), fields[2]
+                sys.exit(f"pack_fer2013: {path}: row {row} has {len(fields)} fields, not 3")
+            emotion, pixels = number(fields[0], 255), [number(text, 255) for text in fields[1].split()]
+            if emotion is None:
+                sys.exit(f"pack_fer2013: {path}: row {row}: the emotion '{fields[0]}' is no number from 0 to 255")
+            if len(pixels) != SIDE * SIDE or None in pixels:
+                sys.exit(f"pack_fer2013: {path}: row {row} is no picture of {SIDE}x{SIDE} bytes")
+            if fields[2] not in left_out:
+                yield emotion, np.array(pixels, np.uint8), fields[2]
+
+
+def write_whole(path, content):
+    """All of it or nothing."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            for piece in content:
+                file.write(piece)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def refuse_existing(*paths):
+    for path in paths:
+        if path.exists():
+            sys.exit(f"pack_fer2013: {path} is there already; nothing is written over it")
 
 
 def pack(source, target, left_out):
+    pixels_file, rows_file, votes_file = target / "pixels.xz", target / "rows.npz", target / VOTES
+    refuse_existing(pixels_file, rows_file, votes_file)
     rows = list(rows_of(source, left_out))
     if not rows:
         sys.exit(f"pack_fer2013: {source}: no rows are left")
     emotions, pictures, parts = zip(*rows)
-    x = np.stack(pictures).reshape(-1, SIDE, SIDE).transpose(1, 2, 0).astype(np.int16)
+    x = np.stack(pictures).reshape(-1, SIDE, SIDE).transpose(1, 2, 0).astype(np.int16, order="C")
     rest = np.empty(x.shape, np.uint8)
     for row in range(SIDE):
         for column in range(SIDE):
             rest[row, column] = (x[row, column] - predicted(x, row, column)) & 255
-    target.mkdir(parents=True, exist_ok=True)
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 0, "pb": 0}]
     packed = lzma.compress(np.ascontiguousarray(rest.transpose(2, 0, 1)).tobytes(), lzma.FORMAT_XZ, filters=filters)
-    (target / "pixels.xz").write_bytes(packed)
-    np.savez_compressed(target / "rows.npz", emotions=np.array(emotions, np.uint8), parts=np.array(parts))
+    target.mkdir(parents=True, exist_ok=True)
     votes = source.with_name(VOTES)
     if votes.exists():
-        lines = votes.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if line.split(",", 1)[0] not in left_out]
-        (target / VOTES).write_text("".join(kept))
+        lines = votes.read_bytes().splitlines(keepends=True)
+        write_whole(votes_file, [line for line in lines if line.split(b",", 1)[0].decode() not in left_out])
+    np.savez_compressed(rows_file, emotions=np.array(emotions, np.uint8), parts=np.array(parts))
+    write_whole(pixels_file, [packed])
 
 
 def unpack(source, target):
+    refuse_existing(target)
     rest = np.frombuffer(lzma.decompress((source / "pixels.xz").read_bytes()), np.uint8)
+    rows = np.load(source / "rows.npz")
+    emotions, parts = rows["emotions"], rows["parts"]
+    if rest.size != len(emotions) * SIDE * SIDE or len(parts) != len(emotions):
+        sys.exit(f"pack_fer2013: {source}: pixels.xz and rows.npz are not of the same pictures")
+    votes = source / VOTES
+    if votes.exists():
+        refuse_existing(target.with_name(VOTES))
     rest = rest.reshape(-1, SIDE, SIDE).transpose(1, 2, 0)
     x = np.empty(rest.shape, np.int16)
     for row in range(SIDE):
         for column in range(SIDE):
             x[row, column] = (predicted(x, row, column) + rest[row, column]) & 255
-    rows = np.load(source / "rows.npz")
-    pictures = x.transpose(2, 0, 1).reshape(-1, SIDE * SIDE)
     numbers = np.array([str(value) for value in range(256)], dtype=object)
-    with open(target, "w", encoding="ascii") as file:
-        file.write("emotion,pixels,Usage\n")
-        for emotion, picture, part in zip(rows["emotions"], pictures, rows["parts"]):
-            file.write(f"{emotion},{' '.join(numbers[picture])},{part}\n")
-    if (source / VOTES).exists():
-        target.with_name(VOTES).write_text((source / VOTES).read_text())
+
+    def lines():
+        yield b"emotion,pixels,Usage\n"
+        for emotion, picture, part in zip(emotions, x.transpose(2, 0, 1).reshape(-1, SIDE * SIDE), parts):
+            yield f"{emotion},{' '.join(numbers[picture])},{part}\n".encode()
+
+    if votes.exists():
+        write_whole(target.with_name(VOTES), [votes.read_bytes()])
+    write_whole(target, lines())
 
 
 def main():
@@ -100,10 +135,13 @@ def main():
     unpacking.add_argument("folder", type=Path)
     unpacking.add_argument("csv", type=Path)
     options = parser.parse_args()
-    if options.command == "pack":
-        pack(options.csv, options.folder, set(options.leave_out))
-    else:
-        unpack(options.folder, options.csv)
+    try:
+        if options.command == "pack":
+            pack(options.csv, options.folder, set(options.leave_out))
+        else:
+            unpack(options.folder, options.csv)
+    except (OSError, ValueError, KeyError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        sys.exit(f"pack_fer2013: {error}")
 
 
 main()

@@ -8,19 +8,23 @@ source "$(dirname "$0")/common.sh"
 expect_arguments 1 "$@"
 headers=$(realpath "$1")
 cd "$(dirname "$0")/.."
-for header in nlohmann/json.hpp CLI/CLI.hpp; do
+for header in nlohmann/json.hpp nlohmann/json_fwd.hpp CLI/CLI.hpp; do
   [ -f "$headers/$header" ] || { echo "train-only: $headers/$header is missing" >&2; exit 2; }
 done
-FER_TORCH=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))') || {
+torch=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__), torch.compiled_with_cxx11_abi())') || {
   echo "train-only: this python3 has no torch" >&2
   exit 2
 }
-export FER_TORCH
+root=${torch% *}
+if [ "${torch##* }" != True ]; then
+  echo "train-only: $root is of the old C++ ABI (wheels for CUDA are of the new one since about 2.7)" >&2
+  exit 2
+fi
 # The programs run once while they are built, and CUDA's libraries may lie beside the package.
-for folder in "$FER_TORCH"/lib "$FER_TORCH"/../nvidia/*/lib; do
+for folder in "$root"/lib "$root"/../nvidia/*/lib; do
   if [ -d "$folder" ]; then export LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}; fi
 done
-cmake --preset train-only -G Ninja -DTorch_DIR="$PWD/scripts/python-torch" -DCMAKE_INCLUDE_PATH="$headers" \
-  -DFER_COMMIT="${FER_COMMIT:-}" -DFER_INSTALL=OFF
+cmake --preset train-only --fresh -DTorch_DIR="$PWD/scripts/python-torch" -DFER_TORCH="$root" \
+  -DCMAKE_INCLUDE_PATH="$headers" -DFER_COMMIT="${FER_COMMIT:-}" -DFER_INSTALL=OFF
 cmake --build build/train-only --target fer-train fer-eval fer-bench
 build/train-only/bin/fer-train --version

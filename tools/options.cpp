@@ -97,7 +97,8 @@ struct Options::Impl {
   std::map<std::string, Values> raw;  // by long flag, from the command line
   std::map<std::string, CLI::Option*> cli;
   std::vector<std::string> config_files, assignments;
-  bool print_config = false, with_config = false;
+  bool with_config = false;
+  std::string print_config;  // yaml, json
   bool man_page = false, bash_completion = false;
   std::string purpose, examples;
   std::string expand_key, expand_prefix;
@@ -355,8 +356,8 @@ void Options::add_config_options() {
       ->allow_extra_args(false)
       ->group(impl_->current_group);
   impl_->app
-      .add_flag("--print-config", impl_->print_config,
-                "print the effective configuration as YAML and end")
+      .add_flag("--print-config{yaml}", impl_->print_config,
+                "[=json] print the effective configuration as YAML, or as JSON, and end")
       ->group(impl_->current_group);
 }
 
@@ -414,7 +415,10 @@ void Options::parse(int argc, char** argv) {
   layers.push_back(std::move(flags));
   impl_->expand(layers);
   for (const Layer& layer : layers) impl_->apply(layer);
-  if (impl_->print_config) throw Help{effective_yaml()};
+  const std::string& print = impl_->print_config;
+  if (print == "yaml") throw Help{effective_yaml()};
+  if (print == "json") throw Help{config_json()};
+  if (!print.empty()) fail_input("--print-config " + print + ": expected yaml or json");
 }
 
 void Options::apply(const Config& config, const std::string& source) {
@@ -451,6 +455,21 @@ std::string Options::effective_yaml() const {
     text += (head.empty() ? key : "  " + key.substr(dot + 1)) + ": " + value + "\n";
   }
   return text;
+}
+
+std::string Options::config_json() const {
+  Json config;
+  for (const Entry& e : impl_->entries) {
+    if (e.key.empty()) continue;
+    Json values = Json::array();
+    for (const std::string& text : e.get()) {
+      const Json value = Json::parse(text, nullptr, false);
+      const bool plain = value.is_number() || value.is_boolean();
+      values.push_back(plain && value.dump() == text ? value : Json(text));
+    }
+    config[Json::json_pointer("/" + replace_all(e.key, ".", "/"))] = e.list ? values : values[0];
+  }
+  return config.dump(2) + "\n";
 }
 
 std::string Options::effective_json() const {

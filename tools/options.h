@@ -66,7 +66,8 @@ class Options {
   bool given(const std::string& flag) const;  // on the command line
   std::vector<std::string> given() const;     // all of them, --config and --set too, in its order
   std::string effective_yaml() const;         // every key with its value
-  std::string effective_json() const;         // the same as {"train.lr": ["0.1"], ...}
+  std::string config_json() const;            // the same for builds without YAML
+  std::string effective_json() const;         // as stored: {"train.lr": ["0.1"], ...}
 
   struct Help {
     std::string text;  // for stdout

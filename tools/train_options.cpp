@@ -1,6 +1,7 @@
 #include "train_options.h"
 
 #include <algorithm>
+#include <set>
 
 #include "fer/core/error.h"
 #include "fer/core/file.h"
@@ -396,11 +397,20 @@ void resolve_batch_size(TrainFlags& f, const Checkpoint& initial, const OpenedDa
         "--batch-size auto reckons with the host's memory, not with the GPU's; where it does "
         "not fit, name a number");
   }
-  // The pictures that the trainer is going to hold, a byte a pixel.
-  const std::int64_t pictures = (data.train->size() + data.val->size()) *
-                                std::int64_t{initial.spec.resize} * initial.spec.resize;
+  // The pictures that the trainer is going to hold, a byte a pixel, and teachers at its side.
+  std::int64_t held = (data.train->size() + data.val->size()) * std::int64_t{initial.spec.resize} *
+                      initial.spec.resize;
+  if (f.teacher.mode == "consistent") {
+    std::set<std::int64_t> sides;
+    for (const std::string& file : f.teachers) {
+      const Checkpoint teacher = load_checkpoint(file);
+      held += parameter_count(teacher.graph) * std::int64_t{sizeof(float)};
+      if (const std::int64_t side = teacher.spec.resize; sides.insert(side).second)
+        held += data.train->size() * side * side;
+    }
+  }
   t.batch_size = fitting_batch_size(initial.graph, t, data.train->size(),
-                                    std::max<std::int64_t>(available_memory() - pictures, 0));
+                                    std::max<std::int64_t>(available_memory() - held, 0));
   log_info(format("batch size %d: about %.1f GB", t.batch_size,
                   1e-9 * static_cast<double>(training_bytes(initial.graph, t, t.batch_size))));
 }

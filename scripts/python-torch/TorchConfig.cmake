@@ -1,6 +1,7 @@
 # For find_package(Torch): the libtorch inside a Python package, without the CUDA toolkit and the compiler for it that the
-# package's own configuration asks for; our code has no CUDA of its own. FER_TORCH (environment): the package's folder.
-set(root "$ENV{FER_TORCH}")
+# package's own configuration asks for; our code has no CUDA of its own. FER_TORCH: the package's folder.
+set(FER_TORCH "" CACHE PATH "Folder of Python's torch")
+set(root "${FER_TORCH}")
 set(libraries "")
 foreach(name torch_cuda c10_cuda torch_cpu c10)
   if(EXISTS "${root}/lib/lib${name}.so")

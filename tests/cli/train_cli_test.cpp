@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "fer/core/file.h"
 #include "fer/core/png.h"
 #include "fer/core/text.h"
 #include "fer/model/checkpoint.h"
@@ -229,6 +230,26 @@ TEST_CASE("a summary lists layers, shapes, parameters and FLOPs") {
   CHECK_THAT(result.out, Catch::Contains("[512,") && Catch::Contains("total"));
 }
 
+TEST_CASE("a configuration printed as JSON is the same configuration") {
+  const TemporaryFolder scratch;
+  write_text(scratch / "a.yaml",
+             "data:\n  heads: [fer2013:label, ferplus:votes]\ntrain:\n  lr: 5e-4\n  "
+             "progressive: [28, 36]\naugment:\n  enabled: false\nrun:\n  name: '007'\n");
+  const auto result = run_shell(kTrain + " --config a.yaml --print-config=json > a.json && " +
+                                    kTrain + " --config a.yaml --print-config > a.txt && " +
+                                    kTrain + " --config a.json --print-config | diff - a.txt",
+                                scratch.path());
+  CHECK(result.out.empty());
+  const auto json = nlohmann::json::parse(read_text_file(scratch / "a.json"));
+  CHECK(json["train"]["progressive"] == nlohmann::json{28, 36});
+  CHECK(json["train"]["lr"] == 0.0005);
+  CHECK(json["augment"]["enabled"] == false);
+  CHECK(json["run"]["name"] == "007");
+  const auto wrong = run_shell(kTrain + " --print-config=xml", scratch.path());
+  CHECK(wrong.exit_code == 2);
+  CHECK_THAT(wrong.err, Catch::Contains("--print-config xml: expected yaml or json"));
+}
+
 TEST_CASE("configuration: default < YAML < --set < flag, and the result can be printed") {
   const TemporaryFolder scratch;
   write_text(scratch / "a.yaml", "train:\n  lr: 0.5\n  epochs: 7\n  opt: sgd\n");
@@ -374,7 +395,7 @@ TEST_CASE("bad input is one clear line and exit code 2, and nothing is written")
       {"--rotation 500", "augment.rotation"},
       {"--data synthetic:300 --progressive 100", "train.progressive: 100"},
       {"--teacher-weight 2", "train.teacher_weight: 2"},
-      {"--teacher-mode strict", "train.teacher_mode strict"},
+      {"--teacher-mode strict", "train.teacher_mode: unknown value 'strict'"},
       {"--data synthetic:300 --teacher nowhere.safetensors", "nowhere.safetensors"},
       {"--heads fer2013", "labels:targets"},
   };

@@ -206,6 +206,27 @@ TEST_CASE("shift and crop move the picture along each side, at most by their sha
   check_moves(spec_of(48, 40), nothing(), 4);
 }
 
+TEST_CASE("a picture framed as for another net shows the same part of the face in its own size") {
+  // The same plane of tones, x + y, in two sizes.
+  const auto plane = [](std::int64_t side, int slope) {
+    const auto row = at::arange(side, at::kFloat) * slope + (slope - 1) * 0.5;
+    return (row.view({1, 1, 1, side}) + row.view({1, 1, side, 1}))
+        .expand({3, 1, side, side})
+        .to(at::kByte)
+        .contiguous();
+  };
+  AugmentOptions o = nothing();
+  o.flip = 0.5;
+  const ModelSpec net = spec_of(96, 48), teacher = spec_of(48, 48);
+  const auto inner = [](const at::Tensor& batch) { return batch.slice(2, 1, 47).slice(3, 1, 47); };
+  for (const std::int64_t epoch : {0, 1, 2}) {
+    const auto seen = augment(plane(96, 1), kIndices, o, net, 3, epoch);
+    const auto alike = augment(plane(48, 2), kIndices, o, teacher, 3, epoch, net);
+    CHECK(largest_difference(inner(seen), inner(alike)) < 1e-3);
+    CHECK(largest_difference(seen, augment(plane(48, 2), kIndices, o, teacher, 3, epoch)) > 0.3);
+  }
+}
+
 TEST_CASE("a rotation turns the picture about its middle, at most by its degrees, both ways") {
   const auto spec = spec_of(48, 48);
   auto options = nothing();

@@ -42,13 +42,17 @@ AugmentOptions lively() {
 
 // How far one long step of plain descent moves the weights of the net's head.
 double moved_by_a_step(const Checkpoint& net, const OpenedDataset& data,
-                       std::unique_ptr<const ConsistentTeachers> teachers) {
+                       std::unique_ptr<const ConsistentTeachers> teachers,
+                       std::vector<int> progressive = {}) {
   TrainOptions options = still(data);
+  options.sampler = "balanced";
+  options.progressive = std::move(progressive);
+  options.epochs = 1 + static_cast<int>(options.progressive.size());
   options.lr = 1.0;
   options.weight_decay = 0;
   Trainer trainer(net, data, options, lively(), std::move(teachers));
   trainer.initialise();
-  REQUIRE(trainer.run_epoch());
+  while (!trainer.finished()) REQUIRE(trainer.run_epoch());
   const auto before = net.weights.at("head_mood.weight").to_floats();
   const auto after = trainer.checkpoint().weights.at("head_mood.weight").to_floats();
   return std::abs(after[0] - before[0]) + std::abs(after[1] - before[1]);
@@ -72,6 +76,18 @@ TEST_CASE("a net whose teacher is itself has nothing to learn from any view, of 
   CHECK(taught_by(calibrated) < 1e-5);
   CHECK(taught_by(plain_net(data, {{{-1, 1}, {0, 0}}})) > 0.1);
   CHECK(moved_by_a_step(net, data, nullptr) > 0.1);
+  const Checkpoint large = plain_net(data, answers, 24);
+  CHECK(moved_by_a_step(large, data,
+                        std::make_unique<const ConsistentTeachers>(std::vector{net}, *data.train,
+                                                                   1.0, "cpu", false),
+                        {16}) < 1e-4);
+  // Shown the same tones on another scale, which it undoes.
+  Checkpoint scaled = net;
+  scaled.spec.mean = {0.25f};
+  scaled.spec.std = {0.5f};  // x' = x / 2 + .5
+  scaled.weights["head_mood.weight"] = HostTensor::from_floats({2, 1}, std::vector<float>{6, -6});
+  scaled.weights["head_mood.bias"] = HostTensor::from_floats({2}, std::vector<float>{0.5f - 3, 3});
+  CHECK(taught_by(scaled) < 1e-5);
 }
 
 TEST_CASE("what the teachers of a head say is averaged and joins what is known of the row") {
@@ -100,7 +116,7 @@ TEST_CASE("what the teachers of a head say is averaged and joins what is known o
                                      at::tensor({0.7f, 0.3f, 0.0f, 0.0f, 1.0f, 0.0f}).view({3, 2})};
   const at::Tensor untaught = targets[2].clone();
   teachers.teach(targets, view);
-  CHECK(asked == 1);  // they see alike
+  CHECK(asked == 2);
   const double mood = (first_of_two(1.5) + 0.5) / 2, eyes = first_of_two(-3.0);
   const auto value = [&](std::size_t head, int row, int column) {
     return targets[head][row][column].item<double>();
@@ -144,5 +160,15 @@ TEST_CASE("consistent teachers that cannot teach are refused") {
   CHECK_THROWS_WITH(ConsistentTeachers({turned}, *data.train, 0.5, "cpu", false),
                     Contains("teacher 1: head mood has the labels sad, happy"));
   CHECK_THROWS_WITH(check(TeacherOptions{0.5, "strict", {}}),
-                    Contains("train.teacher_mode strict: expected fixed or consistent"));
+                    Contains("train.teacher_mode: unknown value 'strict'"));
+  for (const double weight : {0.0, 1.5, std::nan("")}) {
+    CHECK_THROWS_WITH(ConsistentTeachers({strange}, *data.train, weight, "cpu", false),
+                      Contains("train.teacher_weight"));
+  }
+  const auto other = tones({{"mood", {"happy", "sad"}}, {"eyes", {"open", "closed"}}});
+  const auto own = plain_net(data, {{{3, -3}, {0.5, 0}}});
+  CHECK_THROWS_WITH(Trainer(own, data, still(data), lively(),
+                            std::make_unique<const ConsistentTeachers>(
+                                std::vector{own}, *other.train, 0.5, "cpu", false)),
+                    Contains("the teachers were given other data"));
 }

@@ -122,6 +122,46 @@ TEST_CASE("weight decay leaves biases alone") {
   CHECK(bias.eq(1.0).all().item<bool>());
 }
 
+TEST_CASE("parameters that are stepped together move as each does alone") {
+  const std::string opt = GENERATE(as<std::string>(), "sgd", "adam", "adamw");
+  INFO(opt);
+  const std::vector<std::vector<std::int64_t>> shapes = {{2, 2}, {3}, {4}, {2, 1, 1, 2}, {1, 5}};
+  const std::vector<double> rates = {1, 0.3, 1, 1, 0.3};
+  constexpr std::size_t kWithoutGradient = 2;
+  const auto filled = [&](std::size_t which, double from) {
+    const auto values = at::arange(60, at::kFloat)
+                            .slice(0, 0, at::prod(at::tensor(shapes[which])).item<std::int64_t>());
+    return (values * 0.37 + from).sin().view(shapes[which]).clone();
+  };
+  std::vector<at::Tensor> together, alone;
+  std::vector<std::string> names;
+  std::vector<std::unique_ptr<Optimizer>> optimizers;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    names.push_back(std::string(1, static_cast<char>('a' + i)));
+    together.push_back(filled(i, static_cast<double>(i)).set_requires_grad(true));
+    alone.push_back(filled(i, static_cast<double>(i)).set_requires_grad(true));
+    optimizers.push_back(make_optimizer(recipe(opt, 0.1), {names[i]}, {alone[i]}, {rates[i]}));
+  }
+  const auto optimizer = make_optimizer(recipe(opt, 0.1), names, together, rates);
+  for (int step = 0; step < 3; ++step) {
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      if (i == kWithoutGradient) continue;
+      together[i].mutable_grad() = filled(i, 7.0 * step + 3);
+      alone[i].mutable_grad() = filled(i, 7.0 * step + 3);
+    }
+    optimizer->step(0.05);
+    for (const auto& own : optimizers) own->step(0.05);
+  }
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    INFO(names[i]);
+    CHECK(at::equal(together[i], alone[i]));
+    CHECK(at::equal(together[i], filled(i, static_cast<double>(i))) == (i == kWithoutGradient));
+    CHECK_FALSE(together[i].grad().defined());
+    for (const auto& [slot, tensor] : optimizers[i]->state())
+      CHECK(at::equal(optimizer->state().at(slot), tensor));
+  }
+}
+
 TEST_CASE("gradients are scaled to the joint norm that is asked for") {
   auto a = parameter({0.0}), b = parameter({0.0});
   set_gradient(a, {3.0});

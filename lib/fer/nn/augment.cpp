@@ -42,13 +42,14 @@ struct Draw {
   double jpeg = 0;  // factor of the quantisation table; 0: none
 };
 
-Draw draw(const AugmentOptions& o, const ModelSpec& spec, Rng rng) {
+// framing: the side of the crop over that of the picture.
+Draw draw(const AugmentOptions& o, double framing, Rng rng) {
   Draw d{};
   d.flip = rng.uniform() < o.flip;
   d.angle = rng.uniform(-o.rotation, o.rotation) * std::numbers::pi / 180.0;
   d.zoom = rng.uniform(1.0 - o.zoom, 1.0 + o.zoom);
   // In the sampler's coordinates the picture spans [-1, 1].
-  const double crop_play = 1.0 - static_cast<double>(spec.input_size) / spec.resize;
+  const double crop_play = 1.0 - framing;
   d.dx = rng.uniform(-1.0, 1.0) * crop_play + 2.0 * rng.uniform(-o.shift, o.shift);
   d.dy = rng.uniform(-1.0, 1.0) * crop_play + 2.0 * rng.uniform(-o.shift, o.shift);
   d.brightness = rng.uniform(-o.brightness, o.brightness);
@@ -136,9 +137,16 @@ void check(const AugmentOptions& o) {
 at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> draws,
                    const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
                    std::int64_t epoch) {
+  return augment(images, draws, options, spec, seed, epoch, spec);
+}
+
+at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> draws,
+                   const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
+                   std::int64_t epoch, const ModelSpec& framed_as) {
   if (!options.enabled) return plain_batch(images, spec);
   const auto n = static_cast<std::int64_t>(draws.size());
   const std::int64_t side = spec.input_size;
+  const double framing = static_cast<double>(framed_as.input_size) / framed_as.resize;
   // Columns: the affine matrix (6), brightness, contrast, the erased rectangle (x0 y0 x1 y1), its
   // value, gamma, sharpness.
   constexpr int kColumns = 15;
@@ -148,9 +156,9 @@ at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> draws
   float* row = table.data_ptr<float>();
   for (std::int64_t i = 0; i < n; ++i, row += kColumns) {
     const Draw d =
-        draw(options, spec,
+        draw(options, framing,
              Rng{seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(draws[i])});
-    const double scale = static_cast<double>(side) / spec.resize / d.zoom;
+    const double scale = framing / d.zoom;
     const double c = std::cos(d.angle) * scale, s = std::sin(d.angle) * scale;
     const double mirror = d.flip ? -1.0 : 1.0;
     const double values[kColumns] = {mirror * c,

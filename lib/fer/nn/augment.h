@@ -39,6 +39,11 @@ void check(const AugmentOptions& options);
 at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> draws,
                    const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
                    std::int64_t epoch);
+// The same cuts of the faces as a net with the spec `framed_as` gets them, in the size and scaling
+// of `spec`. Without augmentation each has its own centre crop.
+at::Tensor augment(const at::Tensor& images, std::span<const std::int64_t> draws,
+                   const AugmentOptions& options, const ModelSpec& spec, std::uint64_t seed,
+                   std::int64_t epoch, const ModelSpec& framed_as);
 // The centre crop, as preprocess() does it.
 at::Tensor plain_batch(const at::Tensor& images, const ModelSpec& spec);
 

@@ -120,6 +120,8 @@ class Adam : public Base {
     at::_foreach_add_(mean, group.gradients, 1.0 - options_.beta1);
     at::_foreach_mul_(square, options_.beta2);
     at::_foreach_addcmul_(square, group.gradients, group.gradients, 1.0 - options_.beta2);
+    group.gradients.clear();  // before there are as many denominators
+    group.decayed_gradients.clear();
     const double mean_scale = 1.0 - std::pow(options_.beta1, static_cast<double>(steps));
     const double square_scale = 1.0 - std::pow(options_.beta2, static_cast<double>(steps));
     auto denominator = at::_foreach_sqrt(square);

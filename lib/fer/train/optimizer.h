@@ -19,7 +19,7 @@ namespace fer {
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  // Uses and then drops the gradients; a tensor without one is left as it is.
+  // Uses the gradients, overwrites and drops them; a tensor without one is left as it is.
   virtual void step(double lr) = 0;
   // Slots by "<slot>.<parameter>", sharing storage: what resume stores and restores.
   virtual std::map<std::string, at::Tensor> state() = 0;

@@ -108,18 +108,16 @@ at::Tensor answer_of(const ModelSpec& spec, const std::map<std::string, at::Tens
   return sum / sum.sum(1, true).clamp_min(1e-12);
 }
 
-bool same_view(const ModelSpec& a, const ModelSpec& b) {
-  return a.resize == b.resize && a.input_size == b.input_size && a.colour == b.colour &&
-         a.scale == b.scale && a.mean == b.mean && a.std == b.std;
-}
-
 }  // namespace
 
 void check(const TeacherOptions& options) {
   if (!(options.weight > 0 && options.weight <= 1))
     fail_input(format("train.teacher_weight: %g is not in (0, 1]", options.weight));
-  if (options.mode != "fixed" && options.mode != "consistent")
-    fail_input("train.teacher_mode " + options.mode + ": expected fixed or consistent");
+  const std::vector<std::string> modes = {"fixed", "consistent"};
+  if (std::ranges::count(modes, options.mode) == 0) {
+    fail_input("train.teacher_mode: unknown value '" + options.mode +
+               "', expected one of: " + join(modes, ", ") + did_you_mean(options.mode, modes));
+  }
 }
 
 std::shared_ptr<const Dataset> with_teachers(
@@ -173,6 +171,7 @@ struct ConsistentTeachers::Impl {
     std::shared_ptr<const PackedDataset> pictures;  // shared by teachers of one size
   };
   std::vector<HeadLabels> heads;
+  std::int64_t size;
   double weight;
   std::string device;
   bool bf16;
@@ -182,7 +181,8 @@ struct ConsistentTeachers::Impl {
 
 ConsistentTeachers::ConsistentTeachers(const std::vector<Checkpoint>& teachers, const Dataset& data,
                                        double weight, const std::string& device, bool bf16)
-    : impl_(std::make_unique<Impl>(Impl{data.heads(), weight, device, bf16, {}, {}})) {
+    : impl_(std::make_unique<Impl>(Impl{data.heads(), data.size(), weight, device, bf16, {}, {}})) {
+  check(TeacherOptions{weight, "consistent"});
   std::vector<const ModelSpec*> specs;
   for (const Checkpoint& teacher : teachers) specs.push_back(&teacher.spec);
   impl_->asked = who_teaches(data.heads(), specs);
@@ -201,15 +201,16 @@ ConsistentTeachers::ConsistentTeachers(const std::vector<Checkpoint>& teachers, 
 
 ConsistentTeachers::~ConsistentTeachers() = default;
 
+std::int64_t ConsistentTeachers::size() const { return impl_->size; }
+const std::vector<HeadLabels>& ConsistentTeachers::heads() const { return impl_->heads; }
+
 void ConsistentTeachers::teach(std::vector<at::Tensor>& targets, const View& view) const {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> sums(targets.size());
   std::vector<std::int64_t> counts(targets.size());
-  at::Tensor seen;  // by the teacher before
   for (std::size_t t = 0; t < impl_->teachers.size(); ++t) {
     const Impl::Teacher& teacher = impl_->teachers[t];
-    if (t == 0 || !same_view(teacher.spec, impl_->teachers[t - 1].spec))
-      seen = view(*teacher.pictures, teacher.spec);
+    const auto seen = view(*teacher.pictures, teacher.spec);
     std::map<std::string, at::Tensor> logits;
     {
       const Autocast autocast(impl_->bf16, impl_->device);

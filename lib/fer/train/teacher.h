@@ -42,10 +42,10 @@ std::shared_ptr<const Dataset> with_teachers(
     const TeacherOptions& options);
 
 // Consistent teaching (Beyer et al. 2022, arXiv:2106.05237): at every step the teachers see the
-// very view that the net sees - turned, lit, erased and mixed alike, in the size and scaling that
-// each of them was trained with - and their mean answer to it joins its targets, at temperature 1.
-// Dearer than answers that are asked once, and each epoch brings new ones: long trainings gain,
-// where fixed answers are learned by heart.
+// very view that the net sees - cut, turned, lit, erased and mixed alike, in the size and scaling
+// that each of them was trained with - and their mean answer to it joins its targets, at
+// temperature 1. Dearer than answers that are asked once, and each epoch brings new ones: long
+// trainings gain, where fixed answers are learned by heart.
 class ConsistentTeachers {
  public:
   // A batch of pictures as the net with this spec sees it; the same draws whoever asks.
@@ -55,6 +55,9 @@ class ConsistentTeachers {
   ConsistentTeachers(const std::vector<Checkpoint>& teachers, const Dataset& data, double weight,
                      const std::string& device, bool bf16);
   ~ConsistentTeachers();
+
+  std::int64_t size() const;  // pictures of the data
+  const std::vector<HeadLabels>& heads() const;
 
   // targets: F32 [N, classes] of each of the data's heads, in order; a row of a known answer sums
   // to 1, of none to 0, of mixed ones to what is known. Each becomes (1 - weight) * target +

@@ -70,6 +70,12 @@ void check_progressive(const Checkpoint& initial, const TrainOptions& options) {
   }
 }
 
+// Whether two nets are shown the same tensor of a picture that is cut alike.
+bool shown_alike(const ModelSpec& a, const ModelSpec& b) {
+  return a.resize == b.resize && a.input_size == b.input_size && a.colour == b.colour &&
+         a.scale == b.scale && a.mean == b.mean && a.std == b.std;
+}
+
 std::vector<std::int64_t> answers(const at::Tensor& logits) {
   const auto best = logits.argmax(1).to(at::kCPU).contiguous();
   const auto* p = best.data_ptr<std::int64_t>();
@@ -283,8 +289,8 @@ struct Trainer::Impl {
     std::vector<at::Tensor> targets;  // one a head
   };
 
-  // What the step under way trains on.
-  Batch batch(const std::vector<std::int64_t>& draws) const {
+  // What the step under way trains on; untaught: without the teachers' answers.
+  Batch batch(const std::vector<std::int64_t>& draws, bool untaught = false) const {
     Batch result;
     const auto indices = samples(draws);
     for (std::size_t h = 0; h < train.heads(); ++h)
@@ -296,21 +302,28 @@ struct Trainer::Impl {
       const double drawn = rng.beta(augment_options.mixup, augment_options.mixup);
       share = std::max(drawn, 1.0 - drawn);
     }
-    const auto view = [&](const PackedDataset& pictures, const ModelSpec& spec) {
-      const auto seen =
-          augment(pictures.images(indices), draws, augment_options, spec, options.seed, epoch);
-      return share < 1 ? mixed(seen, share) : seen;
-    };
     if (share < 1)
       for (auto& t : result.targets) t = mixed(t, share);
     if (train_features.defined()) {
       result.input = rows(train_features, indices);
       return result;
     }
+    std::vector<std::pair<const ModelSpec*, at::Tensor>>
+        seen;  // by the net and, otherwise, by teachers
+    const auto view = [&](const PackedDataset& pictures, const ModelSpec& spec) {
+      for (const auto& [whose, tensor] : seen) {
+        if (shown_alike(*whose, spec)) return tensor;
+      }
+      auto tensor = augment(pictures.images(indices), draws, augment_options, spec, options.seed,
+                            epoch, initial.spec);
+      if (share < 1) tensor = mixed(tensor, share);
+      seen.emplace_back(&spec, tensor);
+      return tensor;
+    };
     result.input = view(train, initial.spec);
+    if (teachers && !untaught) teachers->teach(result.targets, view);
     if (const int side = input_side(); side != initial.spec.input_size)
       result.input = shrink(result.input, side);
-    if (teachers) teachers->teach(result.targets, view);
     return result;
   }
 
@@ -428,6 +441,13 @@ Trainer::Trainer(const Checkpoint& initial, const OpenedDataset& data, const Tra
                       options.batch_size, static_cast<long long>(data.train->size())));
   }
   check_progressive(initial, options);
+  if (teachers) {
+    const bool same_heads = std::ranges::equal(
+        teachers->heads(), data.train->heads(),
+        [](const auto& a, const auto& b) { return a.name == b.name && a.labels == b.labels; });
+    if (teachers->size() != data.train->size() || !same_heads)
+      fail_input("the teachers were given other data than the training part");
+  }
   set_torch_threads(options.threads);
   impl_ = std::make_unique<Impl>(initial, data, options, augment_options, std::move(teachers));
 }
@@ -596,7 +616,7 @@ std::vector<Image> Trainer::preview(int n) const {
                                    std::min(t.step, t.steps_per_epoch - 1));
   const auto input = t.caches_features()
                          ? plain_batch(t.train.images(t.samples(draws)), t.initial.spec)
-                         : t.batch(draws).input;
+                         : t.batch(draws, /*untaught=*/true).input;
   return to_images(input.slice(0, 0, n), t.initial.spec);
 }
 
