@@ -23,4 +23,9 @@ StoppableInput::int_type StoppableInput::underflow() {
   }
 }
 
+std::streamsize StoppableInput::showmanyc() {
+  pollfd state{STDIN_FILENO, POLLIN, 0};
+  return ::poll(&state, 1, 0) > 0 ? 1 : 0;
+}
+
 }  // namespace fer::tools

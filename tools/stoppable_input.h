@@ -14,6 +14,7 @@ class StoppableInput : public std::streambuf {
 
  protected:
   int_type underflow() override;
+  std::streamsize showmanyc() override;  // 1 where something has come, or the end
 
  private:
   std::array<char, 4096> buffer_{};

@@ -128,6 +128,33 @@ TEST_CASE("fer-mcp ends when it is asked to, while it waits and within a call") 
   CHECK(waiting.out == "130\n");
 }
 
+TEST_CASE("fer-mcp leaves a call that its client cancels, and answers a ping meanwhile") {
+  const auto clip = sample_file("franck.mp4");
+  if (clip.empty()) return;
+  const TemporaryFolder scratch;
+  write_model(scratch / "m.safetensors");
+  write_text(scratch / "call",
+             R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"follow_video",)"
+             R"("arguments":{"path":"franck.mp4","every":1},"_meta":{"progressToken":1}}}
+)");
+  write_text(scratch / "cancel",
+             R"({"jsonrpc":"2.0","id":2,"method":"ping"}
+{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}
+{"jsonrpc":"2.0","id":3,"method":"ping"}
+)");
+  // The first progress shows that the call runs.
+  const auto result =
+      run_shell("mkfifo in; " + kMcp + " -m m.safetensors '" + clip.parent_path().string() +
+                    "' <in >out 2>log & p=$!; exec 3>in; cat call >&3; "
+                    "until grep -q progress out || ! kill -0 $p; do sleep 0.1; "
+                    "done; cat cancel >&3; exec 3>&-; wait $p; echo $?; "
+                    "grep -v progress out; rm in",
+                scratch.path());
+  CHECK(result.out ==
+        "0\n{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n");
+}
+
 TEST_CASE("fer-mcp says in one line what is wrong with its command") {
   const TemporaryFolder scratch;
   write_model(scratch / "m.safetensors");

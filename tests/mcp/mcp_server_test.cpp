@@ -164,6 +164,35 @@ TEST_CASE("who serves may stop, also within a call") {
   CHECK(left == 0);
 }
 
+TEST_CASE("within a call a ping is answered, and what is cancelled gets no answer") {
+  const auto numbered = [](int id, const std::string& method, const Json& params) {
+    return Json{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}}.dump() +
+           "\n";
+  };
+  const auto echo = [&](int id) {
+    return numbered(id, "tools/call", {{"name", "echo"}, {"arguments", {{"text", "ho"}}}});
+  };
+  const auto cancel = [](const Json& id) {
+    return Json{{"jsonrpc", "2.0"},
+                {"method", "notifications/cancelled"},
+                {"params", {{"requestId", id}, {"reason", "enough"}}}}
+               .dump() +
+           "\n";
+  };
+  const auto ids = [](const std::string& lines) {
+    std::vector<Json> result;
+    for (const Json& answer : answers(lines)) result.push_back(answer["id"]);
+    return result;
+  };
+  const std::string ping = numbered(2, "ping", Json::object());
+  CHECK(ids(echo(1) + "{\n" + echo(3) + ping) == std::vector<Json>{2, 1, nullptr, 3});
+  CHECK(ids(echo(1) + echo(3) + cancel(1) + ping) == std::vector<Json>{2, 3});
+  CHECK(ids(echo(1) + echo(3) + echo(4) + cancel(3)) == std::vector<Json>{1, 4});
+  CHECK(ids(echo(1) + cancel("1") + cancel(7) + cancel(nullptr) + "[]\n") ==
+        std::vector<Json>{1, nullptr});
+  CHECK(ids(cancel(1) + echo(1)) == std::vector<Json>{1});
+}
+
 TEST_CASE("a text that is no UTF-8 does not end the service") {
   McpTool odd{"odd", "", "", {}, {}, {}};
   odd.call = [](const Json&, const McpTool::Report&) {

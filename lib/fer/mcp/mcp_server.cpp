@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <istream>
 #include <ostream>
 #include <string_view>
@@ -29,7 +30,9 @@ struct Refusal {
   std::string message;
 };
 
-struct Stopped {};  // within a call
+// Within a call.
+struct Stopped {};
+struct Cancelled {};
 
 std::string text_of(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
@@ -57,8 +60,17 @@ McpServer::McpServer(std::string name, std::string title, std::string instructio
       tools_(std::move(tools)) {}
 
 struct McpServer::Client {
+  std::istream& input;
   std::ostream& output;
   const std::function<bool()>& stopping;
+  std::deque<std::string> waiting = {};  // lines that came within a call
+
+  bool next(std::string& line) {
+    if (waiting.empty()) return static_cast<bool>(std::getline(input, line));
+    line = std::move(waiting.front());
+    waiting.pop_front();
+    return true;
+  }
 
   void send(const Json& message) const {
     // A path may be any bytes.
@@ -69,9 +81,9 @@ struct McpServer::Client {
 
 void McpServer::serve(std::istream& input, std::ostream& output,
                       const std::function<bool()>& stopping) const {
-  const Client client{output, stopping};
+  Client client{input, output, stopping};
   try {
-    for (std::string line; !stopping() && std::getline(input, line);) {
+    for (std::string line; !stopping() && client.next(line);) {
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       if (const Json reply = answer(line, client); !reply.is_null()) client.send(reply);
     }
@@ -79,7 +91,7 @@ void McpServer::serve(std::istream& input, std::ostream& output,
   }
 }
 
-Json McpServer::answer(const std::string& line, const Client& client) const {
+Json McpServer::answer(const std::string& line, Client& client) const {
   nlohmann::json message;
   try {
     message = parse_json(line, "message", kMaxDepth);
@@ -94,7 +106,7 @@ Json McpServer::answer(const std::string& line, const Client& client) const {
   return replies.empty() ? Json() : replies;
 }
 
-Json McpServer::answer(const nlohmann::json& message, const Client& client) const {
+Json McpServer::answer(const nlohmann::json& message, Client& client) const {
   Json id;
   bool asked = true;  // a notification has no id and gets no answer
   try {
@@ -116,11 +128,43 @@ Json McpServer::answer(const nlohmann::json& message, const Client& client) cons
                         : method == "ping"       ? Json::object()
                         : method == "tools/list" ? list()
                         : method == "tools/call"
-                            ? call(params, client)
+                            ? call(id, params, client)
                             : throw Refusal{kMethodNotFound, "there is no method " + quote(method)};
     return {{"jsonrpc", "2.0"}, {"id", id}, {"result", result}};
   } catch (const Refusal& why) {
     return asked ? refusal(id, why) : Json();
+  } catch (const Cancelled&) {
+    return {};
+  }
+}
+
+void McpServer::listen(const Json& id, Client& client) const {
+  const auto parsed = [](const std::string& line) {
+    try {
+      return parse_json(line, "message", kMaxDepth);
+    } catch (const Error&) {
+      return nlohmann::json();  // whose turn comes
+    }
+  };
+  const auto id_of = [](const nlohmann::json& object, const char* key) {
+    const auto found = object.is_object() ? object.find(key) : object.end();
+    return object.is_object() && found != object.end() ? Json(*found) : Json();
+  };
+  for (std::string line;
+       client.input.rdbuf()->in_avail() > 0 && std::getline(client.input, line);) {
+    const nlohmann::json message = parsed(line);
+    const std::string method = message.is_object() ? text_of(message, "method") : "";
+    if (method == "ping") {
+      if (const Json reply = answer(message, client); !reply.is_null()) client.send(reply);
+    } else if (method == "notifications/cancelled") {
+      const Json cancelled = id_of(object_of(message, "params"), "requestId");
+      if (cancelled == id) throw Cancelled();
+      std::erase_if(client.waiting, [&](const std::string& other) {
+        return !cancelled.is_null() && id_of(parsed(other), "id") == cancelled;
+      });
+    } else {
+      client.waiting.push_back(line);
+    }
   }
 }
 
@@ -147,7 +191,7 @@ Json McpServer::list() const {
   return {{"tools", tools}};
 }
 
-Json McpServer::call(const nlohmann::json& params, const Client& client) const {
+Json McpServer::call(const Json& id, const nlohmann::json& params, Client& client) const {
   const std::string name = text_of(params, "name");
   const auto tool = std::ranges::find(tools_, name, &McpTool::name);
   if (tool == tools_.end()) throw Refusal{kInvalidParams, "there is no tool " + quote(name)};
@@ -162,6 +206,7 @@ Json McpServer::call(const nlohmann::json& params, const Client& client) const {
   std::int64_t told = 0;
   const McpTool::Report report = [&](std::int64_t done, std::int64_t total) {
     if (client.stopping()) throw Stopped();
+    listen(id, client);
     if (token.is_null() || done <= told) return;
     told = done;
     Json progress = {{"progressToken", token}, {"progress", done}};
