@@ -11,6 +11,7 @@ Needs python3-numpy. Usage:
 import argparse
 import lzma
 import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -75,8 +76,7 @@ def refuse_existing(*paths):
 
 
 def pack(source, target, left_out):
-    pixels_file, rows_file, votes_file = target / "pixels.xz", target / "rows.npz", target / VOTES
-    refuse_existing(pixels_file, rows_file, votes_file)
+    refuse_existing(target)
     rows = list(rows_of(source, left_out))
     if not rows:
         sys.exit(f"pack_fer2013: {source}: no rows are left")
@@ -88,13 +88,19 @@ def pack(source, target, left_out):
             rest[row, column] = (x[row, column] - predicted(x, row, column)) & 255
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 0, "pb": 0}]
     packed = lzma.compress(np.ascontiguousarray(rest.transpose(2, 0, 1)).tobytes(), lzma.FORMAT_XZ, filters=filters)
-    target.mkdir(parents=True, exist_ok=True)
     votes = source.with_name(VOTES)
-    if votes.exists():
-        lines = votes.read_bytes().splitlines(keepends=True)
-        write_whole(votes_file, [line for line in lines if line.split(b",", 1)[0].decode() not in left_out])
-    np.savez_compressed(rows_file, emotions=np.array(emotions, np.uint8), parts=np.array(parts))
-    write_whole(pixels_file, [packed])
+    part = target.with_name(target.name + ".part")
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        (part / "pixels.xz").write_bytes(packed)
+        np.savez_compressed(part / "rows.npz", emotions=np.array(emotions, np.uint8), parts=np.array(parts))
+        if votes.exists():
+            lines = votes.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if line.split(b",", 1)[0].decode() not in left_out]
+            (part / VOTES).write_bytes(b"".join(kept))
+        os.replace(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def unpack(source, target):
@@ -142,6 +148,8 @@ def main():
             unpack(options.folder, options.csv)
     except (OSError, ValueError, KeyError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
         sys.exit(f"pack_fer2013: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 main()

@@ -11,10 +11,11 @@ cd "$(dirname "$0")/.."
 for header in nlohmann/json.hpp nlohmann/json_fwd.hpp CLI/CLI.hpp; do
   [ -f "$headers/$header" ] || { echo "train-only: $headers/$header is missing" >&2; exit 2; }
 done
-torch=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__), torch.compiled_with_cxx11_abi())') || {
-  echo "train-only: this python3 has no torch" >&2
+torch=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__), torch.compiled_with_cxx11_abi())' 2>&1) || {
+  echo "train-only: this python3 has no torch: ${torch##*$'\n'}" >&2
   exit 2
 }
+torch=${torch##*$'\n'} # behind what Python may warn of
 root=${torch% *}
 if [ "${torch##* }" != True ]; then
   echo "train-only: $root is of the old C++ ABI (wheels for CUDA are of the new one since about 2.7)" >&2

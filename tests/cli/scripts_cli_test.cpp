@@ -82,11 +82,26 @@ TEST_CASE("what is no FER2013 or no whole pack is refused, and nothing is writte
   refused("pack nowhere.csv packed", "nowhere.csv");
   CHECK_FALSE(std::filesystem::exists(scratch / "packed"));
   REQUIRE(run_shell(kPack + "pack d.csv packed", scratch.path()).exit_code == 0);
-  refused("pack d.csv packed", "packed/pixels.xz is there already");
+  refused("pack d.csv packed", "packed is there already");
   refused("unpack packed d.csv", "d.csv is there already");
   std::filesystem::resize_file(scratch / "packed/pixels.xz", 100);
   refused("unpack packed e.csv", "pack_fer2013: ");
   CHECK_FALSE(std::filesystem::exists(scratch / "e.csv"));
+}
+
+TEST_CASE("sources without their repository name the commit that they are told") {
+  const TemporaryFolder scratch;
+  const auto written = [&](const std::string& commit) {
+    const auto result =
+        run_shell("cmake -DSOURCE='" + kSource + "' -DPROJECT_VERSION=1.2.3 " + commit +
+                      " -DOUTPUT=$PWD/version.cpp -P '" + kSource + "/lib/write_version.cmake'",
+                  scratch.path());
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    return read_text_file(scratch / "version.cpp");
+  };
+  CHECK_THAT(written("-DFER_COMMIT=abc1234"), Contains("\"abc1234\"") && Contains("\"1.2.3\""));
+  CHECK_THAT(written("-DFER_COMMIT="), !Contains("abc1234") && !Contains("\"\""));
 }
 
 TEST_CASE("a build against Python's torch says what it misses") {

@@ -147,8 +147,7 @@ void McpServer::listen(const Json& id, Client& client) const {
     }
   };
   const auto id_of = [](const nlohmann::json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() ? Json(*found) : Json();
+    return object.is_object() && object.contains(key) ? Json(object[key]) : Json();
   };
   for (std::string line;
        client.input.rdbuf()->in_avail() > 0 && std::getline(client.input, line);) {
