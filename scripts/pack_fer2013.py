@@ -57,16 +57,19 @@ def rows_of(path, left_out):
                 yield emotion, np.array(pixels, np.uint8), fields[2]
 
 
-def write_whole(path, content):
-    """All of it or nothing."""
-    part = path.with_name(path.name + ".part")
+def write_whole(files):
+    """{path: pieces}: all of them or none."""
+    parts = {path: path.with_name(path.name + ".part") for path in files}
     try:
-        with open(part, "wb") as file:
-            for piece in content:
-                file.write(piece)
-        os.replace(part, path)
+        for path, pieces in files.items():
+            with open(parts[path], "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+        for path, part in parts.items():
+            os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def refuse_existing(*paths):
@@ -125,9 +128,10 @@ def unpack(source, target):
         for emotion, picture, part in zip(emotions, x.transpose(2, 0, 1).reshape(-1, SIDE * SIDE), parts):
             yield f"{emotion},{' '.join(numbers[picture])},{part}\n".encode()
 
+    files = {target: lines()}
     if votes.exists():
-        write_whole(target.with_name(VOTES), [votes.read_bytes()])
-    write_whole(target, lines())
+        files[target.with_name(VOTES)] = [votes.read_bytes()]
+    write_whole(files)
 
 
 def main():
