@@ -51,6 +51,7 @@ TEST_CASE("shapes follow from the operations") {
   CHECK(infer_shape(op::GlobalAvgPool{}, {image}) == Shape{4});
   CHECK(infer_shape(op::Flatten{}, {image}) == Shape{252});
   CHECK(infer_shape(op::Linear{10}, {{252}}) == Shape{10});
+  CHECK(infer_shape(op::Concat{}, {{252}, {3}}) == Shape{255});
   CHECK(infer_shape(op::Scale{}, {image, {4}}) == image);
   CHECK(infer_shape(op::Add{}, {image, image}) == image);
   CHECK(infer_shape(op::BatchNorm{}, {{6}}) == Shape{6});
@@ -70,6 +71,8 @@ TEST_CASE("operations that do not fit are refused, naming operation and shapes")
   CHECK_THROWS_WITH(infer_shape(op::Add{}, {image}), "add: needs 2 inputs, got 1");
   CHECK_THROWS_WITH(infer_shape(op::Scale{}, {image, {5}}),
                     "scale: a gate of [5] does not fit the channels of [4, 9, 7]");
+  CHECK_THROWS_WITH(infer_shape(op::Concat{}, {{4}, image}),
+                    "concat: needs features [F], got [4, 9, 7]");
   CHECK_THROWS_WITH(infer_shape(op::MaxPool{2, 2, Padding::all(2)}, {image}),
                     "max_pool: padding must be less than the kernel of 2");
   CHECK_THROWS_WITH(infer_shape(op::Conv2d{0}, {image}),
@@ -166,11 +169,21 @@ TEST_CASE("every operation comes back from JSON as it was") {
   CHECK(small_json()["nodes"][2]["epsilon"].dump() == "1e-05");
 }
 
+TEST_CASE("a graph is stored under the least version that has its operations") {
+  Graph graph;
+  graph.add("input", op::Input{1, 8, 8});
+  graph.add("pool", op::GlobalAvgPool{}, {0});
+  CHECK(to_json(graph).at("version") == 1);
+  graph.add("both", op::Concat{}, {1, 1});
+  CHECK(to_json(graph).at("version") == 2);
+  CHECK(graph_from_json(to_json(graph)) == graph);
+}
+
 TEST_CASE("a stored graph with anything unknown, missing or out of range is refused") {
   json value = small_json();
   SECTION("version") {
-    value["version"] = 2;
-    CHECK(refusal(value) == "graph version 2, this program reads version 1");
+    value["version"] = 3;
+    CHECK(refusal(value) == "graph version 3, this program reads versions up to 2");
   }
   SECTION("key of the graph") {
     value["extra"] = 1;

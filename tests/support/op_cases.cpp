@@ -255,6 +255,16 @@ void combinations(std::vector<Named>& nets) {
     named("a sum of features", net);
   }
   {
+    Net net(3, 6, 6);
+    const int wide = net.add(conv(5), {0}), narrow = net.add(conv(3, 3, 2), {0});
+    const int a = net.add(op::GlobalAvgPool{}, {wide}), b = net.add(op::GlobalAvgPool{}, {narrow});
+    const int both = net.add(op::Concat{}, {b, a});
+    net.output("features", both);
+    net.output("y", net.add(op::Linear{4}, {both}));
+    net.output("twice", net.add(op::Linear{4}, {net.add(op::Concat{}, {both, both})}));
+    named("features of two branches, one behind the other", net);
+  }
+  {
     Net net(3, 8, 8);
     net.then(conv(8));
     net.then(op::Relu{});

@@ -378,6 +378,19 @@ class PlanBuilder {
     return add_binary(dnnl::algorithm::binary_mul, input(0), {gate.buffer, plain(gates, type_)});
   }
 
+  // One behind the other.
+  Tensor emit(const op::Concat&) {
+    const Tensor y = new_tensor(plain(result_dims(), type_));
+    memory::dim at = 0;
+    for (const int i : {0, 1}) {
+      const Tensor x = input(i);
+      const auto part = y.md.submemory_desc(x.md.dims(), {0, at});
+      add_reorder(x, {y.buffer, part});
+      at += x.md.dims()[1];
+    }
+    return y;
+  }
+
   Tensor emit(const op::Flatten&) {
     const Tensor x = results_[layer().inputs[0]];
     const Tensor y = new_tensor(plain(x.md.dims(), type_));

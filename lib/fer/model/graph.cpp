@@ -34,7 +34,7 @@ constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 constexpr const char* kOperationNames[] = {"input",           "conv2d",   "batch_norm", "relu",
                                            "sigmoid",         "silu",     "max_pool",   "avg_pool",
                                            "global_avg_pool", "zero_pad", "add",        "scale",
-                                           "flatten",         "linear",   "dropout"};
+                                           "flatten",         "linear",   "dropout",    "concat"};
 static_assert(std::size(kOperationNames) == std::variant_size_v<Operation>);
 
 // The fields of every operation with their ranges, once for writing, reading and checking.
@@ -122,7 +122,9 @@ struct FieldReader {
 template <class Op>
 constexpr std::size_t input_count() {
   if (std::is_same_v<Op, op::Input>) return 0;
-  if (std::is_same_v<Op, op::Add> || std::is_same_v<Op, op::Scale>) return 2;
+  if (std::is_same_v<Op, op::Add> || std::is_same_v<Op, op::Scale> ||
+      std::is_same_v<Op, op::Concat>)
+    return 2;
   return 1;
 }
 
@@ -193,6 +195,10 @@ Shape result_shape(const op::Scale&, const Shapes& in) {
                to_string(in[0]));
   }
   return in[0];
+}
+
+Shape result_shape(const op::Concat&, const Shapes& in) {
+  return {features(in[0])[0] + features(in[1])[0]};
 }
 
 Shape result_shape(const op::Flatten&, const Shapes& in) { return {element_count(image(in[0]))}; }
@@ -435,6 +441,7 @@ std::int64_t flops(const Graph& graph, int node) {
   }
   const bool moves_only = std::holds_alternative<op::Input>(n.operation) ||
                           std::holds_alternative<op::Flatten>(n.operation) ||
+                          std::holds_alternative<op::Concat>(n.operation) ||
                           std::holds_alternative<op::Dropout>(n.operation);
   return moves_only ? 0 : results;
 }
@@ -508,14 +515,17 @@ json to_json(const Graph& graph) {
   for (const Output& output : graph.outputs()) {
     outputs.push_back({{"head", output.head}, {"node", output.node}});
   }
-  return {{"version", kGraphVersion}, {"nodes", nodes}, {"outputs", outputs}};
+  const bool concat = std::ranges::any_of(graph.nodes(), [](const Node& node) {
+    return std::holds_alternative<op::Concat>(node.operation);
+  });
+  return {{"version", concat ? 2 : 1}, {"nodes", nodes}, {"outputs", outputs}};
 }
 
 Graph graph_from_json(const json& value) {
   JsonReader reader(value, "graph");
   const auto version = reader.integer("version", 1, std::numeric_limits<int>::max());
-  if (version != kGraphVersion) {
-    fail_input("graph version " + std::to_string(version) + ", this program reads version " +
+  if (version > kGraphVersion) {
+    fail_input("graph version " + std::to_string(version) + ", this program reads versions up to " +
                std::to_string(kGraphVersion));
   }
   const json& nodes = reader.array("nodes");
@@ -566,6 +576,17 @@ Graph backbone(const Graph& graph, int node) {
     renumbered[i] = result.add(graph.nodes()[i].name, graph.nodes()[i].operation, inputs);
   }
   return result;
+}
+
+int shared_features(const Graph& graph) {
+  int features = -1;
+  for (const Output& output : graph.outputs()) {
+    const Node& node = graph.nodes()[output.node];
+    if (!std::holds_alternative<op::Linear>(node.operation)) return -1;
+    if (features >= 0 && features != node.inputs[0]) return -1;
+    features = node.inputs[0];
+  }
+  return features;
 }
 
 Graph with_input_side(const Graph& graph, int side) {

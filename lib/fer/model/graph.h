@@ -1,7 +1,8 @@
 // A network described once, as data: every back end (reference interpreter, libtorch, oneDNN, ONNX)
 // reads this and nothing else, so that there is one definition to change.
 //
-// The list of operations is closed and versioned (kGraphVersion). What only training needs -
+// The list of operations is closed and versioned (kGraphVersion); a graph is stored under the least
+// version that has its operations. What only training needs -
 // initialisation, freezing, stochastic depth, dropout schedules - is not here. A stored graph is
 // hostile input: graph_from_json checks counts, names and shapes before anything is allocated.
 #pragma once
@@ -15,7 +16,7 @@
 
 namespace fer {
 
-inline constexpr int kGraphVersion = 1;
+inline constexpr int kGraphVersion = 2;  // 2: concat
 
 struct Padding {
   int top = 0, left = 0, bottom = 0, right = 0;
@@ -80,6 +81,9 @@ struct Add {
 struct Scale {
   bool operator==(const Scale&) const = default;
 };
+struct Concat {
+  bool operator==(const Concat&) const = default;
+};  // features [N, F] and [N, G] -> [N, F + G]
 struct Flatten {
   bool operator==(const Flatten&) const = default;
 };  // [N,C,H,W] -> [N, C*H*W]
@@ -97,9 +101,10 @@ struct Dropout {
 };
 }  // namespace op
 
-using Operation = std::variant<op::Input, op::Conv2d, op::BatchNorm, op::Relu, op::Sigmoid,
-                               op::Silu, op::MaxPool, op::AvgPool, op::GlobalAvgPool, op::ZeroPad,
-                               op::Add, op::Scale, op::Flatten, op::Linear, op::Dropout>;
+using Operation =
+    std::variant<op::Input, op::Conv2d, op::BatchNorm, op::Relu, op::Sigmoid, op::Silu, op::MaxPool,
+                 op::AvgPool, op::GlobalAvgPool, op::ZeroPad, op::Add, op::Scale, op::Flatten,
+                 op::Linear, op::Dropout, op::Concat>;
 std::string operation_name(const Operation& operation);  // "conv2d", "batch_norm", "relu", ...
 
 struct Node {
@@ -177,6 +182,9 @@ Graph graph_from_json(const nlohmann::json& json);
 // What `node` needs, with the same names and without the outputs: a backbone. Its last node is
 // `node`.
 Graph backbone(const Graph& graph, int node);
+
+// The node that all heads look at, as linear layers; -1 where there is none such.
+int shared_features(const Graph& graph);
 
 // The same layers, and so the same weights, over pictures of another side. Throws kInput naming a
 // layer that counts the pixels (one that is dense over a map of them), or for which too few are

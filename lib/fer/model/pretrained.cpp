@@ -337,15 +337,9 @@ ImportedWeights import_weights(const TensorMap& tensors, bool keras,
 
 Checkpoint replace_heads(const Checkpoint& checkpoint, const std::vector<HeadSpec>& heads) {
   const Graph& old = checkpoint.graph;
-  int features = -1;
-  for (const Output& output : old.outputs()) {
-    const Node& node = old.nodes()[output.node];
-    if (!std::holds_alternative<op::Linear>(node.operation) ||
-        (features >= 0 && features != node.inputs[0])) {
-      fail_input("the net's heads do not share their features, so they cannot be replaced");
-    }
-    features = node.inputs[0];
-  }
+  const int features = shared_features(old);
+  if (features < 0)
+    fail_input("the net's heads do not share their features, so they cannot be replaced");
   Checkpoint result{backbone(old, features), checkpoint.spec, {}};
   for (const Parameter& parameter : result.graph.parameters()) {
     const auto known = checkpoint.weights.find(parameter.name);

@@ -214,6 +214,13 @@ class Interpreter {
     }
   }
 
+  void apply(const op::Concat&, Activation& y) {
+    auto out = y.values.begin();
+    for (std::int64_t n = 0; n < y.batch; ++n) {
+      for (const int i : {0, 1}) out = std::copy_n(in(i).plane(n, 0), in(i).channels(), out);
+    }
+  }
+
   void apply(const op::Linear& o, Activation& y) {
     const Activation& x = in();
     const auto matrix = weight("weight");

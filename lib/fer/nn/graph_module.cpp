@@ -275,6 +275,9 @@ std::vector<at::Tensor> GraphModule::Impl::run(const at::Tensor& input,
               return in(0) * mask.to(in(0).scalar_type()) + in(1);
             },
             [&](const op::Scale&) { return in(0) * in(1).unsqueeze(-1).unsqueeze(-1); },
+            [&](const op::Concat&) {
+              return at::cat({in(0), in(1)}, 1);
+            },
             [&](const op::Flatten&) { return in(0).contiguous().flatten(1); },
             [&](const op::Linear&) {
               return at::linear(in(0), tensor(node, ".weight"), optional_tensor(node, ".bias"));

@@ -222,6 +222,9 @@ class Writer {
     emit("Reshape", gate, {input(1), integers(value("/shape"), {-1, input_shape()[0], 1, 1})});
     emit("Mul", {input(0), gate});
   }
+  void add(const op::Concat&) {
+    set(emit("Concat", {input(0), input(1)}), "axis", std::int64_t{1});
+  }
   void add(const op::Flatten&) { set(emit("Flatten", {input()}), "axis", std::int64_t{1}); }
   void add(const op::Linear& o) {
     std::vector<std::string> inputs = {input(), parameter("weight")};
