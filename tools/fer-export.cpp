@@ -14,6 +14,7 @@
 #include "fer/eval/predict.h"
 #include "fer/infer/onednn_classifier.h"
 #include "fer/infer/onednn_program.h"
+#include "fer/model/ensemble.h"
 #include "fer/model/find_model.h"
 #include "fer/model/reference.h"
 #include "fer/onnx/export.h"
@@ -32,7 +33,8 @@ constexpr const char* kExamples =
     "  fer-export model.safetensors --format onnx --verify\n"
     "  fer-export model.safetensors --format onnx --normalize --softmax --opset 15\n"
     "  fer-export best.safetensors --format f16 --out models\n"
-    "  fer-export model.safetensors --format bf16,int8 --data fer2013.csv --verify\n";
+    "  fer-export model.safetensors --format bf16,int8 --data fer2013.csv --verify\n"
+    "  fer-export a.safetensors b.safetensors --ensemble --format f16\n";
 
 // What a variant may lose against fp32 and still be shipped.
 constexpr double kF16Loss = 0.001, kBf16Loss = 0.002, kInt8Loss = 0.003;
@@ -43,7 +45,7 @@ struct ExportFlags {
   std::vector<std::string> formats;  // format, split
   std::string format = "onnx", out;
   OnnxOptions onnx;
-  bool verify = false, describe = false;
+  bool verify = false, describe = false, ensemble = false;
   DataFlags data;
   std::string split = "val";
   int calibration_faces = 512;
@@ -67,7 +69,7 @@ void check_given(const Options& options, const ExportFlags& flags) {
     only(flag, !flags.data.data.empty(), "--data");
   }
   if (flags.describe) {
-    for (const char* flag : {"--format", "--out", "--verify", "--data"}) {
+    for (const char* flag : {"--format", "--out", "--verify", "--data", "--ensemble"}) {
       if (options.given(flag))
         fail_input(std::string("--describe writes nothing: without ") + flag);
     }
@@ -84,12 +86,16 @@ ExportFlags parse(int argc, char** argv) {
   Options options(
       "fer-export",
       "Writes a checkpoint as ONNX, half as large as f16, or smaller and faster as bf16 "
-      "and int8, and says what that costs.",
+      "and int8, and says what that costs; makes one net of several.",
       kExamples);
   options.add_positional("model", &flags.models,
-                         "checkpoint (.safetensors); default: FER_MODEL or the shipped one");
+                         "checkpoint (.safetensors); default: FER_MODEL or the shipped one; "
+                         "several with --ensemble");
   options.group("Export");
   options.add("-f,--format", "format", &flags.format, "onnx, f16, bf16, int8, several by commas");
+  options.add("--ensemble", "ensemble", &flags.ensemble,
+              "write ensemble.safetensors, a net that answers with the mean of the models', and "
+              "export that where a --format is given");
   options.add("-o,--out", "out", &flags.out, "folder; default: the checkpoint's");
   options.add("--opset", "opset", &flags.onnx.opset, "of ONNX, 9 to 17");
   options.add("--normalize", "normalize", &flags.onnx.normalize,
@@ -107,8 +113,10 @@ ExportFlags parse(int argc, char** argv) {
   options.add("--split", "split", &flags.split, "whose accuracy counts: train, val or test");
   options.add_config_options();
   options.parse(argc, argv);
-  if (flags.models.size() > 1) fail_input("one model at a time");
-  flags.formats = split(flags.format, ',');
+  if (!flags.ensemble && flags.models.size() > 1)
+    fail_input("one model at a time, or one of them all with --ensemble");
+  if (flags.ensemble && flags.models.size() < 2) fail_input("--ensemble needs at least two models");
+  if (!flags.ensemble || options.given("--format")) flags.formats = split(flags.format, ',');
   for (const std::string& name : flags.formats) {
     const std::vector<std::string> known = {"onnx", "f16", "bf16", "int8"};
     if (std::ranges::count(known, name) == 0) {
@@ -314,9 +322,33 @@ std::string description(const fs::path& file, const Checkpoint& checkpoint) {
   return about.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+// Makes one net of the models; returns its file.
+fs::path write_ensemble(const ExportFlags& flags) {
+  const fs::path folder =
+      flags.out.empty() ? fs::path(flags.models[0]).parent_path() : fs::path(flags.out);
+  const fs::path file = folder / "ensemble.safetensors";
+  std::vector<Checkpoint> nets;
+  for (const std::string& name : flags.models) {
+    const fs::path part = find_model(name);
+    std::error_code ignored;
+    if (fs::equivalent(part, file, ignored))
+      fail_input(part.string() + " would be written over; --out names another folder");
+    nets.push_back(load_checkpoint(part));
+  }
+  const Checkpoint joined = join_nets(nets);
+  if (!folder.empty()) make_directories(folder);
+  save_checkpoint(file, joined);
+  log_info(format(
+      "%s: %s, %.2f M parameters, %d px", file.string().c_str(), joined.spec.architecture.c_str(),
+      static_cast<double>(parameter_count(joined.graph)) / 1e6, joined.spec.input_size));
+  return file;
+}
+
 int export_model(int argc, char** argv) {
   ExportFlags flags = parse(argc, argv);
-  const fs::path model = find_model(flags.models.empty() ? "" : flags.models[0]);
+  const fs::path model = flags.ensemble ? write_ensemble(flags)
+                                        : find_model(flags.models.empty() ? "" : flags.models[0]);
+  if (flags.formats.empty()) return 0;
   const Checkpoint checkpoint = load_checkpoint(model);
   if (flags.describe) {
     std::fputs(description(model, checkpoint).c_str(), stdout);

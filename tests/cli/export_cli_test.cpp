@@ -188,6 +188,48 @@ TEST_CASE("fer-export --verify ends with 3 when a format costs too much, and wit
 }
 #endif
 
+TEST_CASE("fer-export --ensemble makes one net of several, and exports it") {
+  const TemporaryFolder scratch;
+  write_six(scratch / "a.safetensors");
+  write_six(scratch / "b.safetensors");
+  const auto joined = run_shell(kExport + " a.safetensors b.safetensors --ensemble --out out " +
+                                    "--format f16,onnx --verify --data synthetic:200",
+                                scratch.path());
+  INFO(joined.err);
+  REQUIRE(joined.exit_code == 0);
+  CHECK_THAT(joined.err, Catch::Contains("out/ensemble.safetensors: "));
+  CHECK(row(joined.out, "f16").size() == 8);
+  CHECK(row(joined.out, "onnx").size() == 8);
+  const Checkpoint one = load_checkpoint(scratch / "a.safetensors");
+  const Checkpoint both = load_checkpoint(scratch / "out/ensemble-f16.safetensors");
+  CHECK(both.graph.nodes().size() > 2 * one.graph.nodes().size() - 4);
+
+  // Nothing is exported where no format is asked for.
+  const auto alone = run_shell(kExport + " a.safetensors b.safetensors --ensemble", scratch.path());
+  CHECK(alone.exit_code == 0);
+  CHECK(alone.out.empty());
+  CHECK(std::filesystem::exists(scratch / "ensemble.safetensors"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "ensemble.onnx"));
+
+  write_model(scratch / "two.safetensors", {{16}, "two", {"yes", "no"}, 1.0f});
+  const auto other =
+      run_shell(kExport + " a.safetensors two.safetensors --ensemble --out new", scratch.path());
+  CHECK(other.exit_code == 2);
+  CHECK_THAT(other.err,
+             Catch::Contains("net 2 and the first do not go together: other heads or labels"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "new"));
+  for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
+           {"a.safetensors --ensemble", "--ensemble needs at least two models"},
+           {"a.safetensors b.safetensors", "one model at a time, or one of them all"},
+           {"a.safetensors ensemble.safetensors --ensemble", "would be written over"},
+           {"a.safetensors b.safetensors --ensemble --describe", "without --ensemble"}}) {
+    const auto refused = run_shell(kExport + " " + arguments, scratch.path());
+    INFO(arguments);
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, Catch::Contains(message));
+  }
+}
+
 TEST_CASE("fer-export says in one line what is wrong with a command") {
   const TemporaryFolder scratch;
   write_six(scratch / "m.safetensors");
