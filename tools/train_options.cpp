@@ -12,6 +12,7 @@
 #include "fer/core/version.h"
 #include "fer/model/growth.h"
 #include "fer/model/pretrained.h"
+#include "fer/nn/low_rank.h"
 #include "fer/nn/runtime.h"
 #include "fer/nn/torch_classifier.h"
 #include "fer/train/memory.h"
@@ -72,6 +73,9 @@ void add_train_options(Options& o, TrainFlags& f) {
       "with a pretrained compact: stages that get one more block, which changes nothing at first");
   o.add("--widen", "model.widen", &f.widen,
         "with a pretrained compact: channels of each stage from now on; it answers alike at first");
+  o.add("--low-rank", "model.low_rank", &f.low_rank,
+        "with a pretrained net: convolutions that this makes less than half as large go through so "
+        "many channels; 0: none");
   o.add("--dense", "model.dense", &f.architecture.dense,
         "widths of the dense layers before the head; 0: none");
   o.add("--dropout", "model.dropout", &f.architecture.dropout,
@@ -261,10 +265,12 @@ void say_what_does_not_count(const TrainFlags& f, const Checkpoint& base) {
 
 std::optional<Checkpoint> pretrained_checkpoint(TrainFlags& f, const Options& options) {
   if (f.pretrained.empty() || identify_weights(f.pretrained) != WeightFile::kCheckpoint) {
-    if (!f.deepen.empty() || !f.widen.empty()) {
-      fail_input((f.widen.empty() ? std::string("--deepen") : std::string("--widen")) +
-                 ": needs a checkpoint of ours to begin from (--pretrained)");
-    }
+    const char* flag = !f.widen.empty()    ? "--widen"
+                       : !f.deepen.empty() ? "--deepen"
+                       : f.low_rank != 0   ? "--low-rank"
+                                           : nullptr;
+    if (flag != nullptr)
+      fail_input(std::string(flag) + ": needs a checkpoint of ours to begin from (--pretrained)");
     return {};
   }
   Checkpoint base = load_checkpoint(f.pretrained);
@@ -283,6 +289,7 @@ std::optional<Checkpoint> pretrained_checkpoint(TrainFlags& f, const Options& op
   if (f.architecture.input_size != 0 || f.resize != 0) base = with_given_size(base, f);
   if (!f.widen.empty()) base = widen(base, f.widen, f.train.seed);
   for (const int stage : f.deepen) base = deepen(base, stage);
+  if (f.low_rank != 0) base = low_rank(base, f.low_rank);
   return base;
 }
 

@@ -22,6 +22,7 @@ struct TrainFlags {
   int resize = 0;           // side before the crop; 0: 48, or 12/11 of a larger input
   std::string pretrained;   // weights to begin with; see model/pretrained.h
   std::vector<int> widen;   // the pretrained net's stages from now on
+  int low_rank = 0;         // channels that large convolutions of the pretrained net go through
   std::vector<int> deepen;  // stages of the pretrained net that get one more block
   bool list_pretrained = false;
   std::vector<std::string> rates;     // "stage1=0.1"

@@ -507,7 +507,17 @@ TEST_CASE("a checkpoint grows a block where asked") {
   const auto stage = run_shell(kTrain + " --pretrained " + old + " --deepen 3", folder.path());
   CHECK(stage.exit_code == 2);
   CHECK_THAT(stage.err, Contains("stage 3 to deepen: the net has no residual block"));
-  for (const std::string flag : {"--deepen", "--widen"}) {
+  run_ok(kTrain + " --pretrained " + old +
+             " --low-rank 3 --data synthetic:240 --batch-size 16 --epochs 1 --name thin",
+         folder.path());
+  const Checkpoint thin = load_checkpoint(folder / "runs/train/thin/weights/best.safetensors");
+  CHECK(thin.graph.shape(thin.graph.find("stage2.block1.conv2.in"))[0] == 3);
+  CHECK(parameter_count(thin.graph) < parameter_count(before.graph));
+  const auto rank = run_shell(kTrain + " --pretrained " + old + " --low-rank 99", folder.path());
+  CHECK(rank.exit_code == 2);
+  CHECK_THAT(rank.err, Contains("a rank of 99: no convolution of the net would be less than half"));
+
+  for (const std::string flag : {"--deepen", "--widen", "--low-rank"}) {
     const auto fresh = run_shell(kTrain + " " + flag + " 2", folder.path());
     CHECK(fresh.exit_code == 2);
     CHECK_THAT(fresh.err, Contains(flag + ": needs a checkpoint of ours"));
