@@ -1,5 +1,6 @@
 #include "fer/model/ensemble.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -66,7 +67,7 @@ TEST_CASE("nets joined answer with the mean of their logits, each at its scale a
   CHECK(joined.spec.input_size == 48);
   CHECK(joined.spec.resize == 54);
   CHECK(joined.spec.architecture == "compact + cnn + compact");
-  CHECK(joined.spec.heads[0].temperature == 1);
+  CHECK(joined.spec.heads[0].temperature == Approx(std::cbrt(1.25 * 1.25 * 0.5)));
   CHECK(joined.spec.heads[0].uncertain_below == 0);
   CHECK_NOTHROW(check_spec(joined.spec, joined.graph));
   CHECK_NOTHROW(check_weights(joined.graph, joined.weights));
@@ -90,7 +91,7 @@ TEST_CASE("nets joined answer with the mean of their logits, each at its scale a
     }
     REQUIRE(answer.size() == expected.size());
     for (std::size_t k = 0; k < answer.size(); ++k)
-      CHECK(answer[k] == Approx(expected[k]).epsilon(1e-4).margin(1e-4));
+      CHECK(answer[k] / head.temperature == Approx(expected[k]).epsilon(1e-4).margin(1e-4));
   }
 }
 
@@ -98,10 +99,16 @@ TEST_CASE("a joined net goes on as any other: it is stored, and its heads can be
   const std::vector<Checkpoint> nets = {net_of("compact", 24, 1), net_of("compact", 24, 2)};
   const Checkpoint joined = join_nets(nets);
   // Of one size and scale, they read the input itself.
-  CHECK(joined.graph.find("net1.scaling") < 0);
-  CHECK(joined.graph.find("net2.input") < 0);
+  CHECK(joined.graph.find("net1.stem.scaling") < 0);
+  CHECK(joined.graph.find("net2.stem.input") < 0);
   CHECK(graph_from_json(to_json(joined.graph)) == joined.graph);
-  CHECK(joined.graph.nodes()[shared_features(joined.graph)].name == "features");
+  // What is before the one dropout can be computed once.
+  const Node& last = joined.graph.nodes()[shared_features(joined.graph)];
+  CHECK(last.name == "dropout");
+  CHECK(joined.graph.nodes()[last.inputs[0]].name == "features");
+  CHECK(std::ranges::count_if(joined.graph.nodes(), [](const Node& node) {
+          return std::holds_alternative<op::Dropout>(node.operation);
+        }) == 1);
 
   const Checkpoint other = replace_heads(joined, {{"new", {"p", "q"}}, joined.spec.heads[1]});
   CHECK(other.graph.shape(other.graph.outputs()[0].node) == Shape{2});
@@ -111,7 +118,11 @@ TEST_CASE("a joined net goes on as any other: it is stored, and its heads can be
 
 TEST_CASE("what programs look at in a checkpoint's past stays with the joined net") {
   std::vector<Checkpoint> nets = {net_of("compact", 24, 1), net_of("compact", 24, 2)};
-  const nlohmann::json split = {{{"train_fraction", 0.8}, {"seed", 3}}};
+  const auto drawn = [](int seed, int images) {
+    return nlohmann::json{
+        {"train_fraction", 0.8}, {"seed", seed}, {"images", std::to_string(images)}};
+  };
+  const nlohmann::json split = nlohmann::json::array({drawn(3, 100)});
   nets[0].spec.provenance = {{"seed", 1}, {"drawn_splits", split}, {"detect", true}};
   nets[0].spec.data_fingerprint = nets[1].spec.data_fingerprint = "same";
   nets[1].spec.provenance = {{"seed", 2}, {"drawn_splits", split}};
@@ -123,8 +134,13 @@ TEST_CASE("what programs look at in a checkpoint's past stays with the joined ne
 
   nets[1].spec.data_fingerprint = "other";
   CHECK(join_nets(nets).spec.data_fingerprint.empty());
-  nets[1].spec.provenance.erase("drawn_splits");
-  CHECK_THROWS_WITH(join_nets(nets), Contains("other splits of the training data"));
+  nets[1].spec.provenance["drawn_splits"].push_back(drawn(5, 200));  // of other pictures
+  spec = join_nets(nets).spec;
+  CHECK(spec.provenance.at("drawn_splits") ==
+        nlohmann::json::array({drawn(3, 100), drawn(5, 200)}));
+  nets[1].spec.provenance["drawn_splits"] = nlohmann::json::array({drawn(4, 100)});
+  CHECK_THROWS_WITH(join_nets(nets),
+                    Contains("net 2 learned from another split of the same pictures"));
 }
 
 TEST_CASE("nets that do not go together are not joined") {
@@ -156,7 +172,7 @@ TEST_CASE("nets that do not go together are not joined") {
         "net 1: the largest input, 32 px, is no multiple of its 24");
   other = net_of("compact", 48, 1);
   other.spec.resize = 50;
-  CHECK(refusal(other) == "net 1: 24 px are cut of 27, which is not the share of 48 of 50");
+  CHECK(refusal(other) == "net 1: 24 px are cut of 27, which is not the place of 48 of 50");
 
   other = first;
   Graph deep;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "fer/core/error.h"
@@ -29,9 +31,24 @@ void check_alike(const ModelSpec& first, const ModelSpec& other, const std::stri
   };
   if (!std::ranges::equal(first.mixed_heads, other.mixed_heads, same_mix)) differ("mixed heads");
   if (first.colour != other.colour) differ("colour (" + other.colour + ")");
-  if (facts(first, "drawn_splits") != facts(other, "drawn_splits"))
-    differ("splits of the training data, so that no pictures are left that neither learned from");
   if (first.crop_margin != other.crop_margin) differ("margin around a face");
+}
+
+// Two splits of the same pictures leave none that neither net has learned from.
+void check_splits(const ModelSpec& first, const ModelSpec& other, const std::string& place) {
+  const auto entry = [](const nlohmann::json& split, const char* key) {
+    const auto found = split.find(key);
+    return found == split.end() ? nlohmann::json() : *found;
+  };
+  for (const nlohmann::json& a : facts(first, "drawn_splits")) {
+    for (const nlohmann::json& b : facts(other, "drawn_splits")) {
+      const bool same_pictures = entry(a, "images") == entry(b, "images");
+      if (a != b && same_pictures) {
+        fail_input(place + " learned from another split of the same pictures (" + b.dump() +
+                   ") than one before it (" + a.dump() + "): none would be left to judge both by");
+      }
+    }
+  }
 }
 
 void check_side(const ModelSpec& whole, const ModelSpec& part, const std::string& place) {
@@ -40,21 +57,27 @@ void check_side(const ModelSpec& whole, const ModelSpec& part, const std::string
                       whole.input_size, part.input_size));
   }
   const int times = whole.input_size / part.input_size;
-  if (part.resize * times != whole.resize) {
-    fail_input(format("%s: %d px are cut of %d, which is not the share of %d of %d", place.c_str(),
+  const auto corner = [](const ModelSpec& spec) { return (spec.resize - spec.input_size) / 2; };
+  if (part.resize * times != whole.resize || corner(part) * times != corner(whole)) {
+    fail_input(format("%s: %d px are cut of %d, which is not the place of %d of %d", place.c_str(),
                       part.input_size, part.resize, whole.input_size, whole.resize));
   }
 }
 
 class Joiner {
  public:
-  Joiner(const ModelSpec& spec, int nets) : spec_(spec), nets_(nets) {
+  Joiner(const ModelSpec& spec, std::size_t nets) : spec_(spec), nets_(nets) {
     joined_.graph.add("input", op::Input{spec.channels(), spec.input_size, spec.input_size});
   }
 
   void add(const Checkpoint& net, const std::string& prefix, const std::string& place) {
-    const int features = shared_features(net.graph);
+    int features = shared_features(net.graph);
     if (features < 0) fail_input(place + ": its heads are no linear layers over the same features");
+    // One dropout behind all features, so that what is before it can be computed once.
+    if (const auto* drop = std::get_if<op::Dropout>(&net.graph.nodes()[features].operation)) {
+      dropout_ = std::max(dropout_, drop->rate);
+      features = net.graph.nodes()[features].inputs[0];
+    }
     std::vector<int> moved = {add_input(net.spec, prefix)};
     const Graph body = backbone(net.graph, features);
     for (int i = 1; i < static_cast<int>(body.nodes().size()); ++i) {
@@ -77,6 +100,7 @@ class Joiner {
       const std::string name = "features" + (i > 1 ? std::to_string(i) : std::string());
       features = joined_.graph.add(name, op::Concat{}, {features, features_[i]});
     }
+    if (dropout_ > 0) features = joined_.graph.add("dropout", op::Dropout{dropout_}, {features});
     for (const HeadSpec& head : spec_.heads) {
       const Share& share = shares_.at(head.name);
       const auto classes = static_cast<std::int64_t>(head.labels.size());
@@ -110,7 +134,7 @@ class Joiner {
   int add_input(const ModelSpec& net, const std::string& prefix) {
     int x = 0;
     if (const int times = spec_.input_size / net.input_size; times > 1)
-      x = joined_.graph.add(prefix + "input", op::AvgPool{times, times}, {x});
+      x = joined_.graph.add(prefix + "stem.input", op::AvgPool{times, times}, {x});
     const int channels = spec_.channels();
     std::vector<float> factor, shift;
     for (int c = 0; c < channels; ++c) {
@@ -120,7 +144,7 @@ class Joiner {
     }
     const auto is = [](float wanted) { return [wanted](float value) { return value == wanted; }; };
     if (std::ranges::all_of(factor, is(1)) && std::ranges::all_of(shift, is(0))) return x;
-    const std::string name = prefix + "scaling";
+    const std::string name = prefix + "stem.scaling";
     joined_.weights[name + ".weight"] = HostTensor::from_floats({channels, 1, 1, 1}, factor);
     joined_.weights[name + ".bias"] = HostTensor::from_floats({channels}, shift);
     return joined_.graph.add(name,
@@ -136,7 +160,9 @@ class Joiner {
   void add_share(const Checkpoint& net, const HeadSpec& head) {
     const auto output = std::ranges::find(net.graph.outputs(), head.name, &Output::head);
     const std::string& name = net.graph.nodes()[output->node].name;
-    const float share = 1.0f / (static_cast<float>(nets_) * head.temperature);
+    // Divided by all temperatures' mean again, which stays a temperature (see joined_spec).
+    const float share =
+        spec_.head(head.name).temperature / (static_cast<float>(nets_) * head.temperature);
     const auto scaled = [&](const std::string& suffix) {
       auto values = net.weights.at(name + suffix).to_floats();
       for (float& value : values) value *= share;
@@ -151,9 +177,10 @@ class Joiner {
   }
 
   ModelSpec spec_;
-  int nets_;
+  std::size_t nets_;
   Checkpoint joined_;
   std::vector<int> features_;  // of each net
+  float dropout_ = 0;
   std::map<std::string, Share> shares_;
 };
 
@@ -163,6 +190,7 @@ ModelSpec joined_spec(std::span<const Checkpoint> nets) {
   std::vector<std::string> architectures;
   nlohmann::json parts = nlohmann::json::array();
   std::set<std::string> data;
+  nlohmann::json splits = nlohmann::json::array();
   for (const Checkpoint& net : nets) {
     if (net.spec.input_size > spec.input_size) {
       spec.input_size = net.spec.input_size;
@@ -171,17 +199,25 @@ ModelSpec joined_spec(std::span<const Checkpoint> nets) {
     architectures.push_back(net.spec.architecture);
     parts.push_back(net.spec.provenance);
     data.insert(net.spec.data_fingerprint);
+    for (const nlohmann::json& split : facts(net.spec, "drawn_splits")) {
+      if (std::ranges::count(splits, split) == 0) splits.push_back(split);
+    }
   }
   spec.architecture = join(architectures, " + ");
   if (data.size() > 1) spec.data_fingerprint.clear();
-  const nlohmann::json splits = facts(spec, "drawn_splits");
   const bool cut = std::ranges::any_of(
       nets, [](const Checkpoint& net) { return facts(net.spec, "detect") == true; });
   spec.provenance = {{"ensemble", std::move(parts)}};
   // What programs look at.
-  if (!splits.is_null()) spec.provenance["drawn_splits"] = splits;
+  if (!splits.empty()) spec.provenance["drawn_splits"] = splits;
   if (cut) spec.provenance["detect"] = true;
-  for (HeadSpec& head : spec.heads) head.temperature = 1, head.uncertain_below = 0;
+  for (std::size_t h = 0; h < spec.heads.size(); ++h) {
+    double logarithms = 0;
+    for (const Checkpoint& net : nets) logarithms += std::log(net.spec.heads[h].temperature);
+    spec.heads[h].temperature =
+        static_cast<float>(std::exp(logarithms / static_cast<double>(nets.size())));
+    spec.heads[h].uncertain_below = 0;
+  }
   for (MixedHeadSpec& head : spec.mixed_heads) head.temperature = 1, head.uncertain_below = 0;
   return spec;
 }
@@ -190,11 +226,15 @@ ModelSpec joined_spec(std::span<const Checkpoint> nets) {
 
 Checkpoint join_nets(std::span<const Checkpoint> nets) {
   if (nets.size() < 2) fail_input("an ensemble is of at least two nets");
+  const auto place_of = [](std::size_t i) { return "net " + std::to_string(i + 1); };
+  for (std::size_t i = 1; i < nets.size(); ++i) {
+    check_alike(nets.front().spec, nets[i].spec, place_of(i));
+    for (std::size_t j = 0; j < i; ++j) check_splits(nets[j].spec, nets[i].spec, place_of(i));
+  }
   const ModelSpec spec = joined_spec(nets);
-  Joiner joiner(spec, static_cast<int>(nets.size()));
+  Joiner joiner(spec, nets.size());
   for (std::size_t i = 0; i < nets.size(); ++i) {
-    const std::string number = std::to_string(i + 1), place = "net " + number;
-    check_alike(nets.front().spec, nets[i].spec, place);
+    const std::string number = std::to_string(i + 1), place = place_of(i);
     check_side(spec, nets[i].spec, place);
     joiner.add(nets[i], "net" + number + ".", place);
   }
