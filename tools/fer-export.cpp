@@ -43,7 +43,7 @@ constexpr int kComparedFaces = 64;
 struct ExportFlags {
   std::vector<std::string> models;
   std::vector<std::string> formats;  // format, split
-  std::string format = "onnx", out;
+  std::string format, out;
   OnnxOptions onnx;
   bool verify = false, describe = false, ensemble = false;
   DataFlags data;
@@ -67,6 +67,9 @@ void check_given(const Options& options, const ExportFlags& flags) {
        {"--split", "--labels", "--classes", "--targets", "--votes", "--train-fraction",
         "--data-seed", "--group-by", "--detect", "--on-error"}) {
     only(flag, !flags.data.data.empty(), "--data");
+  }
+  if (flags.formats.empty()) {
+    for (const char* flag : {"--verify", "--data"}) only(flag, false, "a --format");
   }
   if (flags.describe) {
     for (const char* flag : {"--format", "--out", "--verify", "--data", "--ensemble"}) {
@@ -92,7 +95,8 @@ ExportFlags parse(int argc, char** argv) {
                          "checkpoint (.safetensors); default: FER_MODEL or the shipped one; "
                          "several with --ensemble");
   options.group("Export");
-  options.add("-f,--format", "format", &flags.format, "onnx, f16, bf16, int8, several by commas");
+  options.add("-f,--format", "format", &flags.format,
+              "onnx (the default but with --ensemble), f16, bf16, int8, several by commas");
   options.add("--ensemble", "ensemble", &flags.ensemble,
               "write ensemble.safetensors, a net that answers with the mean of the models', and "
               "export that where a --format is given");
@@ -116,7 +120,8 @@ ExportFlags parse(int argc, char** argv) {
   if (!flags.ensemble && flags.models.size() > 1)
     fail_input("one model at a time, or one of them all with --ensemble");
   if (flags.ensemble && flags.models.size() < 2) fail_input("--ensemble needs at least two models");
-  if (!flags.ensemble || options.given("--format")) flags.formats = split(flags.format, ',');
+  if (flags.format.empty() && !flags.ensemble) flags.format = "onnx";
+  if (!flags.format.empty()) flags.formats = split(flags.format, ',');
   for (const std::string& name : flags.formats) {
     const std::vector<std::string> known = {"onnx", "f16", "bf16", "int8"};
     if (std::ranges::count(known, name) == 0) {
@@ -327,15 +332,31 @@ fs::path write_ensemble(const ExportFlags& flags) {
   const fs::path folder =
       flags.out.empty() ? fs::path(flags.models[0]).parent_path() : fs::path(flags.out);
   const fs::path file = folder / "ensemble.safetensors";
+  std::vector<fs::path> parts;
   std::vector<Checkpoint> nets;
   for (const std::string& name : flags.models) {
     const fs::path part = find_model(name);
     std::error_code ignored;
-    if (fs::equivalent(part, file, ignored))
-      fail_input(part.string() + " would be written over; --out names another folder");
+    for (const std::string ending : {"", "-f16", "-bf16", "-int8"}) {
+      if (fs::equivalent(part, folder / ("ensemble" + ending + ".safetensors"), ignored))
+        fail_input(part.string() + " would be written over; --out names another folder");
+    }
+    for (const fs::path& other : parts) {
+      if (fs::equivalent(part, other, ignored))
+        fail_input(part.string() + ": named twice, an ensemble needs different models");
+    }
+    parts.push_back(part);
     nets.push_back(load_checkpoint(part));
   }
-  const Checkpoint joined = join_nets(nets);
+  Checkpoint joined;
+  try {
+    joined = join_nets(nets);
+  } catch (const Error& error) {
+    std::string names;
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      names += (i > 0 ? ", net " : "net ") + std::to_string(i + 1) + " is " + parts[i].string();
+    fail_input(std::string(error.what()) + " (" + names + ")");
+  }
   if (!folder.empty()) make_directories(folder);
   save_checkpoint(file, joined);
   log_info(format(

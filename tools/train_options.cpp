@@ -289,7 +289,13 @@ std::optional<Checkpoint> pretrained_checkpoint(TrainFlags& f, const Options& op
   if (f.architecture.input_size != 0 || f.resize != 0) base = with_given_size(base, f);
   if (!f.widen.empty()) base = widen(base, f.widen, f.train.seed);
   for (const int stage : f.deepen) base = deepen(base, stage);
-  if (f.low_rank != 0) base = low_rank(base, f.low_rank);
+  if (f.low_rank != 0) {
+    try {
+      base = low_rank(base, f.low_rank);
+    } catch (const Error& error) {
+      fail_input("model.low_rank: " + f.pretrained + ": " + error.what());
+    }
+  }
   return base;
 }
 

@@ -6,6 +6,8 @@
 
 #include "fer/core/text.h"
 #include "fer/model/checkpoint.h"
+#include "fer/model/reference.h"
+#include "support/op_cases.h"
 #include "support/program.h"
 #include "support/tiny_model.h"
 
@@ -17,9 +19,10 @@ namespace {
 const std::string kExport = std::string(FER_BIN_DIR) + "/fer-export";
 
 // Wide enough for the half of its weights to show, with the labels of synthetic faces.
-void write_six(const std::filesystem::path& path) {
+void write_six(const std::filesystem::path& path, std::uint64_t seed = 1) {
   write_model(
-      path, {{16, 32}, "six", {"angry", "fearful", "happy", "neutral", "sad", "surprised"}, 1.3f});
+      path,
+      {{16, 32}, "six", {"angry", "fearful", "happy", "neutral", "sad", "surprised"}, 1.3f, seed});
 }
 
 // The words of the table's line that begins with `variant`.
@@ -191,7 +194,7 @@ TEST_CASE("fer-export --verify ends with 3 when a format costs too much, and wit
 TEST_CASE("fer-export --ensemble makes one net of several, and exports it") {
   const TemporaryFolder scratch;
   write_six(scratch / "a.safetensors");
-  write_six(scratch / "b.safetensors");
+  write_six(scratch / "b.safetensors", 2);
   const auto joined = run_shell(kExport + " a.safetensors b.safetensors --ensemble --out out " +
                                     "--format f16,onnx --verify --data synthetic:200",
                                 scratch.path());
@@ -202,7 +205,14 @@ TEST_CASE("fer-export --ensemble makes one net of several, and exports it") {
   CHECK(row(joined.out, "onnx").size() == 8);
   const Checkpoint one = load_checkpoint(scratch / "a.safetensors");
   const Checkpoint both = load_checkpoint(scratch / "out/ensemble-f16.safetensors");
-  CHECK(both.graph.nodes().size() > 2 * one.graph.nodes().size() - 4);
+  const Checkpoint other_one = load_checkpoint(scratch / "b.safetensors");
+  const HostTensor batch = random_batch(one.graph, 3, 7);
+  const auto logits = [&](const Checkpoint& net) {
+    return run_reference(net.graph, net.weights, batch).at("six").to_floats();
+  };
+  const auto of_one = logits(one), of_other = logits(other_one), mean = logits(both);
+  for (std::size_t i = 0; i < mean.size(); ++i)
+    CHECK(mean[i] == Approx((of_one[i] + of_other[i]) / 2).margin(0.02));  // rounded to F16
 
   // Nothing is exported where no format is asked for.
   const auto alone = run_shell(kExport + " a.safetensors b.safetensors --ensemble", scratch.path());
@@ -216,11 +226,17 @@ TEST_CASE("fer-export --ensemble makes one net of several, and exports it") {
       run_shell(kExport + " a.safetensors two.safetensors --ensemble --out new", scratch.path());
   CHECK(other.exit_code == 2);
   CHECK_THAT(other.err,
-             Catch::Contains("net 2 and the first do not go together: other heads or labels"));
+             Catch::Contains("net 2 and the first do not go together: other heads or labels (net 1 "
+                             "is a.safetensors, net 2 is two.safetensors)"));
   CHECK_FALSE(std::filesystem::exists(scratch / "new"));
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
            {"a.safetensors --ensemble", "--ensemble needs at least two models"},
            {"a.safetensors b.safetensors", "one model at a time, or one of them all"},
+           {"a.safetensors b.safetensors --ensemble --data synthetic:200",
+            "--data counts with a --format alone"},
+           {"a.safetensors ./a.safetensors --ensemble", "named twice"},
+           {"a.safetensors out/ensemble-f16.safetensors --ensemble --out out --format f16",
+            "would be written over"},
            {"a.safetensors ensemble.safetensors --ensemble", "would be written over"},
            {"a.safetensors b.safetensors --ensemble --describe", "without --ensemble"}}) {
     const auto refused = run_shell(kExport + " " + arguments, scratch.path());

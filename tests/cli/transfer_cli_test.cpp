@@ -515,7 +515,14 @@ TEST_CASE("a checkpoint grows a block where asked") {
   CHECK(parameter_count(thin.graph) < parameter_count(before.graph));
   const auto rank = run_shell(kTrain + " --pretrained " + old + " --low-rank 99", folder.path());
   CHECK(rank.exit_code == 2);
-  CHECK_THAT(rank.err, Contains("a rank of 99: no convolution of the net would be less than half"));
+  CHECK_THAT(rank.err,
+             Contains("model.low_rank: " + old +
+                      ": a rank of 99: no convolution of the net would be less than half"));
+  run_ok(kTrain + " --pretrained " + old +
+             " --deepen 2 --low-rank 3 --data synthetic:240 --batch-size 16 --epochs 1 --name deep",
+         folder.path());
+  const Checkpoint deep = load_checkpoint(folder / "runs/train/deep/weights/best.safetensors");
+  CHECK(deep.graph.shape(deep.graph.find("stage2.block2.conv2.in"))[0] == 3);
 
   for (const std::string flag : {"--deepen", "--widen", "--low-rank"}) {
     const auto fresh = run_shell(kTrain + " " + flag + " 2", folder.path());

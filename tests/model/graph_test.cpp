@@ -177,6 +177,9 @@ TEST_CASE("a graph is stored under the least version that has its operations") {
   graph.add("both", op::Concat{}, {1, 1});
   CHECK(to_json(graph).at("version") == 2);
   CHECK(graph_from_json(to_json(graph)) == graph);
+  json older = to_json(graph);
+  older["version"] = 1;
+  CHECK_THROWS_WITH(graph_from_json(older), "graph: holds operations of version 2, says version 1");
 }
 
 TEST_CASE("a stored graph with anything unknown, missing or out of range is refused") {
@@ -312,6 +315,12 @@ TEST_CASE("the same layers take pictures of another side where none counts the p
   CHECK(larger.outputs() == graph.outputs());
   CHECK(with_input_side(with_input_side(graph, 8), 10) == larger);
   CHECK_THROWS_WITH(with_input_side(graph, 7), "an input of 7 pixels: at least 8");
+  Graph averaged;
+  averaged.add("input", op::Input{1, 12, 12});
+  averaged.add("small", op::AvgPool{3, 3}, {0});
+  CHECK(with_input_side(averaged, 15).shape(1) == Shape{1, 5, 5});
+  CHECK_THROWS_WITH(with_input_side(averaged, 16),
+                    "an input of 16 pixels: the net averages squares of 3 of them (small)");
 
   graph.add("flat", op::Flatten{}, {2});
   CHECK_THROWS_WITH(with_input_side(graph, 10),

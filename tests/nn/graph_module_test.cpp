@@ -204,25 +204,32 @@ TEST_CASE("stochastic depth drops whole samples, more of a later branch, and kee
   Graph g;
   const int x = g.add("input", op::Input{1, 4, 4});
   const int branch = g.add("relu", op::Relu{}, {x});
-  for (const std::string name : {"first", "last"}) {
-    const int sum = g.add(name + "_add", op::Add{}, {branch, x});
-    g.add_output(name, g.add(name + "_flat", op::Flatten{}, {sum}));
-  }
+  const auto output = [&g](const std::string& name, int node) {
+    g.add_output(name, g.add(name + "_flat", op::Flatten{}, {node}));
+  };
+  const int first = g.add("first_add", op::Add{}, {branch, x});
+  output("first", first);
+  output("last", g.add("last_add", op::Add{}, {branch, first}));
+  // Of a way beside, as two nets that were joined have: how far it is on its own way counts.
+  output("beside", g.add("beside_add", op::Add{}, {branch, x}));
   GraphModule module(g, "cpu");
   ForwardOptions options;
   options.training = true;
   options.seed = 9;
   options.drop_path = 0.5f;
   const auto outputs = module.forward(at::ones({400, 1, 4, 4}), options);
-  for (const auto& [name, rate] : {std::pair{"first", 0.25}, {"last", 0.5}}) {
+  const at::Tensor ones = at::ones({400, 16});
+  for (const auto& [name, rate, before] : {std::tuple{"first", 0.25, ones},
+                                           {"last", 0.5, outputs.at("first")},
+                                           {"beside", 0.25, ones}}) {
     INFO(name);
-    const at::Tensor& out = outputs.at(name);
+    const at::Tensor out = outputs.at(name) - before + 1;
     int dropped = 0;
     for (int i = 0; i < 400; ++i) {
       const double value = out[i][0].item<double>();
-      CHECK((out[i] == value).all().item<bool>());
-      CHECK((value == 1.0 || value == Approx(1 + 1 / (1 - rate))));
-      dropped += value == 1.0;
+      CHECK(at::allclose(out[i], ones[0] * value));
+      CHECK((value == Approx(1.0) || value == Approx(1 + 1 / (1 - rate))));
+      dropped += value == Approx(1.0);
     }
     CHECK(dropped > 400 * rate - 40);
     CHECK(dropped < 400 * rate + 40);

@@ -1,10 +1,12 @@
 #include "fer/nn/low_rank.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "fer/core/error.h"
 #include "fer/model/architectures.h"
+#include "fer/model/growth.h"
 #include "fer/model/reference.h"
 #include "support/op_cases.h"
 
@@ -81,8 +83,41 @@ TEST_CASE("what is left out is what the batch norm behind makes least of") {
   CHECK(difference(net, thin) < 1e-3);
 }
 
+TEST_CASE("a layer without weights yet is made of two that have none, and a bias goes on") {
+  Checkpoint net = small_net();
+  const std::string name = kConv;
+  net.weights.erase(name + ".weight");
+  for (const char* suffix : {".weight", ".bias", ".running_mean", ".running_var"})
+    net.weights.erase("stage2.block1.bn2" + std::string(suffix));
+  const Checkpoint thin = low_rank(net, 6);
+  CHECK(thin.graph.find(name + ".in") > 0);
+  CHECK_FALSE(thin.weights.contains(name + ".in.weight"));
+
+  Checkpoint biased;
+  biased.graph.add("input", op::Input{8, 6, 6});
+  biased.graph.add("conv", op::Conv2d{.out_channels = 8, .stride = 2, .bias = true}, {0});
+  biased.graph.add("pool", op::GlobalAvgPool{}, {1});
+  biased.graph.add_output("a", biased.graph.add("head", op::Linear{3}, {2}));
+  biased.weights = random_weights(biased.graph, 4);
+  const Checkpoint two = low_rank(biased, 3);
+  CHECK_NOTHROW(check_weights(two.graph, two.weights));
+  CHECK(two.weights.at("conv.out.bias").bytes == biased.weights.at("conv.bias").bytes);
+  // Weights of zero are no reason for weights that are no numbers.
+  std::ranges::fill(biased.weights.at("conv.weight").floats(), 0.0f);
+  CHECK(difference(biased, low_rank(biased, 3)) < 1e-6);
+}
+
+TEST_CASE("a net of low rank can be widened and stays of low rank") {
+  const Checkpoint thin = low_rank(small_net(), 2);
+  const Checkpoint wide = widen(thin, {6, 24}, 1);
+  CHECK(wide.graph.shape(wide.graph.find(std::string(kConv) + ".in"))[0] == 2);
+  CHECK(difference(thin, wide) < 1e-3);
+}
+
 TEST_CASE("a rank that makes nothing smaller is refused") {
   const Checkpoint net = small_net();
+  CHECK_THROWS_WITH(low_rank(net, 2'000'000'000), Contains("no convolution of the net"));
+  CHECK_THROWS_WITH(low_rank(net, -3), Contains("a rank of -3 is not at least 1"));
   CHECK_THROWS_WITH(low_rank(net, 0), Contains("a rank of 0 is not at least 1"));
   CHECK_THROWS_WITH(low_rank(net, 8), Contains("a rank of 8: no convolution of the net"));
 }

@@ -255,6 +255,14 @@ void combinations(std::vector<Named>& nets) {
     named("a sum of features", net);
   }
   {
+    Net net(3, 8, 8);
+    net.then(op::AvgPool{2, 2});
+    net.then(op::Conv2d{3, 1, 1, 1, {}, 3, true});
+    net.then(conv(4));
+    net.then(op::Relu{});
+    named("squares of the picture averaged, each channel scaled and moved", net);
+  }
+  {
     Net net(3, 6, 6);
     const int wide = net.add(conv(5), {0}), narrow = net.add(conv(3, 3, 2), {0});
     const int a = net.add(op::GlobalAvgPool{}, {wide}), b = net.add(op::GlobalAvgPool{}, {narrow});

@@ -18,6 +18,7 @@ struct TinyModel {
   std::string head = "three";
   std::vector<std::string> labels = {"happy", "neutral", "sad"};
   float temperature = 1;
+  std::uint64_t seed = 1;  // of the weights
 };
 
 inline void write_model(const std::filesystem::path& path, const TinyModel& model = {}) {
@@ -32,7 +33,7 @@ inline void write_model(const std::filesystem::path& path, const TinyModel& mode
   checkpoint.spec.resize = checkpoint.spec.input_size = 24;
   checkpoint.spec.heads = {{model.head, model.labels, model.temperature, 0.0f}};
   checkpoint.spec.default_head = model.head;
-  checkpoint.weights = random_weights(checkpoint.graph, 1);
+  checkpoint.weights = random_weights(checkpoint.graph, model.seed);
   save_checkpoint(path, checkpoint);
 }
 

@@ -5,6 +5,7 @@
 
 #include "fer/core/error.h"
 #include "fer/model/architectures.h"
+#include "fer/model/ensemble.h"
 #include "fer/train/layer_plan.h"
 #include "fer/train/memory.h"
 #include "fer/train/run.h"
@@ -101,6 +102,39 @@ TEST_CASE("freezing the backbone leaves the head, and its features end before th
   CHECK(graph.nodes()[plan_layers(graph, options, 0).boundary].name == "stage1.block1.relu2");
   options.freeze = {"stage1"};
   CHECK(plan_layers(graph, options, 0).boundary == 0);
+}
+
+TEST_CASE("nets that were joined are fine-tuned as one") {
+  Checkpoint one;
+  one.graph = net_of("compact", {8, 16});
+  one.weights = random_weights(one.graph, 1);
+  one.spec.input_size = one.spec.resize = one.graph.input().height;
+  const auto classes = one.graph.shape(one.graph.outputs()[0].node)[0];
+  one.spec.heads = {{one.graph.outputs()[0].head, {}, 1.0f, 0.0f}};
+  for (int i = 0; i < classes; ++i) one.spec.heads[0].labels.push_back("l" + std::to_string(i));
+  const Graph graph = join_nets(std::vector{one, one}).graph;
+  const auto rate = [&graph](const LayerPlan& plan, const std::string& node) {
+    return plan.rate.at(graph.find(node));
+  };
+
+  // What is before the dropout is computed once.
+  const LayerPlan frozen = plan_layers(graph, frozen_backbone(), 0);
+  CHECK(graph.nodes()[frozen.boundary].name == "features");
+
+  TrainOptions options;
+  options.layer_decay = 0.5;
+  options.rates = {{"net2.stage2", 0.1}};
+  LayerPlan plan = plan_layers(graph, options, 0);
+  CHECK(rate(plan, "net1.stage1.block1.conv1") == rate(plan, "net2.stage1.block1.conv1"));
+  CHECK(rate(plan, "net1.stage1.block1.conv1") == 0.25);
+  CHECK(rate(plan, "net1.stage2.block1.conv1") == 0.5);
+  CHECK(rate(plan, "net2.stage2.block1.conv1") == Approx(0.05));
+  options = TrainOptions{};
+  options.freeze = {"stage1", "net2"};
+  plan = plan_layers(graph, options, 0);
+  CHECK(plan.frozen[graph.find("net1.stage1.block1.conv1")]);
+  CHECK_FALSE(plan.frozen[graph.find("net1.stage2.block1.conv1")]);
+  CHECK(plan.frozen[graph.find("net2.stage2.block1.conv1")]);
 }
 
 TEST_CASE("rates fall layer by layer from the head, and a longer name overrides") {

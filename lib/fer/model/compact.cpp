@@ -132,7 +132,9 @@ Graph widen_compact(const Graph& compact, const std::vector<int>& stages) {
     Operation operation = node.operation;
     if (const int stage = compact_stage(node.name); stage > 0) {
       const int channels = stages.at(stage - 1);
-      if (auto* conv = std::get_if<op::Conv2d>(&operation)) conv->out_channels = channels;
+      auto* conv = std::get_if<op::Conv2d>(&operation);
+      const bool narrow = node.name.ends_with(".in");  // of a convolution of low rank
+      if (conv != nullptr && !narrow) conv->out_channels = channels;
       if (auto* linear = std::get_if<op::Linear>(&operation)) {
         linear->out_features = node.name.ends_with("reduce") ? reduced(channels) : channels;
       }

@@ -503,6 +503,16 @@ std::string summary(const Graph& graph) {
   return text;
 }
 
+namespace {
+// The least that has all its operations.
+int version_of(const Graph& graph) {
+  const bool concat = std::ranges::any_of(graph.nodes(), [](const Node& node) {
+    return std::holds_alternative<op::Concat>(node.operation);
+  });
+  return concat ? 2 : 1;
+}
+}  // namespace
+
 json to_json(const Graph& graph) {
   json nodes = json::array();
   for (const Node& node : graph.nodes()) {
@@ -515,10 +525,7 @@ json to_json(const Graph& graph) {
   for (const Output& output : graph.outputs()) {
     outputs.push_back({{"head", output.head}, {"node", output.node}});
   }
-  const bool concat = std::ranges::any_of(graph.nodes(), [](const Node& node) {
-    return std::holds_alternative<op::Concat>(node.operation);
-  });
-  return {{"version", concat ? 2 : 1}, {"nodes", nodes}, {"outputs", outputs}};
+  return {{"version", version_of(graph)}, {"nodes", nodes}, {"outputs", outputs}};
 }
 
 Graph graph_from_json(const json& value) {
@@ -556,6 +563,10 @@ Graph graph_from_json(const json& value) {
     const auto node = output.integer("node", 0, static_cast<std::int64_t>(nodes.size()) - 1);
     output.finish();
     graph.add_output(std::move(head), static_cast<int>(node));
+  }
+  if (version_of(graph) > version) {
+    fail_input("graph: holds operations of version " + std::to_string(version_of(graph)) +
+               ", says version " + std::to_string(version));
   }
   return graph;
 }
@@ -600,6 +611,12 @@ Graph with_input_side(const Graph& graph, int side) {
     }
     Operation operation = node.operation;
     if (auto* input = std::get_if<op::Input>(&operation)) input->height = input->width = side;
+    const auto* mean = std::get_if<op::AvgPool>(&operation);
+    const bool shrinks = mean != nullptr && node.inputs[0] == 0 && mean->kernel == mean->stride;
+    if (shrinks && side % mean->kernel != 0) {
+      fail_input(format("an input of %d pixels: the net averages squares of %d of them (%s)", side,
+                        mean->kernel, node.name.c_str()));
+    }
     result.add(node.name, std::move(operation), node.inputs);
   }
   for (const Output& output : graph.outputs()) result.add_output(output.head, output.node);

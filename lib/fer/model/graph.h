@@ -176,7 +176,8 @@ std::int64_t flops(const Graph& graph);
 std::string summary(const Graph& graph);
 
 nlohmann::json to_json(const Graph& graph);
-// Throws kInput on an unknown operation, key or version and on everything that Graph::add refuses.
+// Throws kInput on an unknown operation, key or version, on an operation of a later version, and on
+// everything that Graph::add refuses.
 Graph graph_from_json(const nlohmann::json& json);
 
 // What `node` needs, with the same names and without the outputs: a backbone. Its last node is
@@ -187,8 +188,8 @@ Graph backbone(const Graph& graph, int node);
 int shared_features(const Graph& graph);
 
 // The same layers, and so the same weights, over pictures of another side. Throws kInput naming a
-// layer that counts the pixels (one that is dense over a map of them), or for which too few are
-// left, and sides below 8.
+// layer that counts the pixels (one that is dense over a map of them), for which too few are left,
+// or that averages squares of the input which do not fill it, and sides below 8.
 Graph with_input_side(const Graph& graph, int side);
 
 }  // namespace fer

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -82,8 +83,9 @@ struct GraphModule::Impl {
   std::vector<Parameter> parameters;
   std::vector<at::Tensor> tensors;           // parallel to parameters
   std::map<std::string, std::size_t> index;  // by parameter name
-  int residual_sums = 0;
-  std::vector<bool> frozen;  // a node
+  std::vector<int> sums_before;  // of each node: residual sums on the way to it, its own, too
+  int residual_sums = 0;         // on the longest way
+  std::vector<bool> frozen;      // a node
 
   // Computes the nodes after `from`, whose value is `input`, up to `to`; values that no node after
   // it needs are dropped on the way.
@@ -116,7 +118,11 @@ GraphModule::GraphModule(Graph graph, const std::string& device) : impl_(std::ma
   }
   impl_->frozen.resize(impl_->graph.nodes().size());
   for (const Node& node : impl_->graph.nodes()) {
-    impl_->residual_sums += std::holds_alternative<op::Add>(node.operation);
+    int sums = 0;
+    for (const int input : node.inputs) sums = std::max(sums, impl_->sums_before[input]);
+    if (std::holds_alternative<op::Add>(node.operation)) ++sums;
+    impl_->sums_before.push_back(sums);
+    impl_->residual_sums = std::max(impl_->residual_sums, sums);
   }
 }
 
@@ -218,8 +224,6 @@ std::vector<at::Tensor> GraphModule::Impl::run(const at::Tensor& input,
 
   auto generator = options.training ? make_generator(device, options.seed) : at::Generator();
   std::vector<at::Tensor> values(nodes.size());
-  int sums_seen = 0;
-  for (int i = 0; i <= from; ++i) sums_seen += std::holds_alternative<op::Add>(nodes[i].operation);
   values[from] = input;
   for (int i = from + 1; i <= to; ++i) {
     const Node& node = nodes[i];
@@ -268,8 +272,7 @@ std::vector<at::Tensor> GraphModule::Impl::run(const at::Tensor& input,
             },
             [&](const op::ZeroPad& o) { return pad(in(0), o.padding, 0.0); },
             [&](const op::Add&) {
-              const double rate =
-                  residual_sums > 0 ? options.drop_path * ++sums_seen / residual_sums : 0.0;
+              const double rate = options.drop_path * sums_before[i] / residual_sums;
               if (!training || rate <= 0.0) return in(0) + in(1);
               const auto mask = keep_mask(in(0), {in(0).size(0), 1, 1, 1}, rate, generator);
               return in(0) * mask.to(in(0).scalar_type()) + in(1);

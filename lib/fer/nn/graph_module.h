@@ -22,9 +22,9 @@ struct ForwardOptions {
   bool training = false;   // batch statistics, dropout on
   bool track = true;       // in training: batch norm's running statistics move
   std::uint64_t seed = 0;  // of this step's dropout and stochastic depth
-  float drop_path =
-      0.0f;  // stochastic depth (Huang et al. 2016): rate at the last residual sum,
-             // rising linearly from 0; drops input 0 of an addition, a sample at a time
+  float drop_path = 0.0f;  // stochastic depth (Huang et al. 2016): rate at the last residual sum of
+                           // the longest way, rising linearly from 0; drops input 0 of an addition,
+                           // a sample at a time
 };
 
 class GraphModule {

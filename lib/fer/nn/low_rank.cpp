@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "fer/core/error.h"
@@ -12,9 +13,9 @@ namespace fer {
 namespace {
 
 bool gets_smaller(const op::Conv2d& conv, std::int64_t in_channels, int rank) {
-  if (conv.groups != 1 || conv.bias || conv.kernel_height * conv.kernel_width == 1) return false;
+  if (conv.groups != 1 || conv.kernel_height * conv.kernel_width == 1) return false;
   const std::int64_t window = in_channels * conv.kernel_height * conv.kernel_width;
-  return 2 * rank * (window + conv.out_channels) < window * conv.out_channels;
+  return std::int64_t{2} * rank * (window + conv.out_channels) < window * conv.out_channels;
 }
 
 // What a channel of `node` counts for: the factor of the batch norm that alone reads it, else 1.
@@ -26,8 +27,10 @@ at::Tensor importance(const Checkpoint& checkpoint, int node, int channels) {
     if (uses > 0) reader = i;
     readers += static_cast<int>(uses);
   }
-  if (readers != 1 || !std::holds_alternative<op::BatchNorm>(nodes[reader].operation))
+  if (readers != 1 || !std::holds_alternative<op::BatchNorm>(nodes[reader].operation) ||
+      !checkpoint.weights.contains(nodes[reader].name + ".running_var")) {
     return at::ones({channels});
+  }
   const auto values = [&](const char* suffix) {
     return to_torch(checkpoint.weights.at(nodes[reader].name + suffix));
   };
@@ -55,24 +58,35 @@ Checkpoint low_rank(const Checkpoint& checkpoint, int rank) {
       continue;
     }
     ++made;
-    const at::Tensor weight = to_torch(checkpoint.weights.at(node.name + ".weight")),
-                     counts = importance(checkpoint, i, conv->out_channels).unsqueeze(1);
-    const auto [u, s, vh] = at::linalg_svd(weight.flatten(1) * counts, false);
-    const at::Tensor root = s.slice(0, 0, rank).sqrt();
-    at::Tensor in = root.unsqueeze(1) * vh.slice(0, 0, rank),
-               out = u.slice(1, 0, rank) * root / counts;
-    // Filters of the size that training begins with (He et al. 2015), so that its rates fit.
-    const at::Tensor size = std::sqrt(2.0) / in.square().sum(1).mean().sqrt();
     op::Conv2d narrow = *conv;
     narrow.out_channels = rank;
+    narrow.bias = false;
     const int middle = result.graph.add(node.name + ".in", narrow, inputs);
-    const op::Conv2d back{
-        .out_channels = conv->out_channels, .kernel_height = 1, .kernel_width = 1, .stride = 1};
-    moved.push_back(result.graph.add(node.name + ".out", back, {middle}));
-    const auto input_channels = weight.size(1);
+    moved.push_back(result.graph.add(node.name + ".out",
+                                     op::Conv2d{.out_channels = conv->out_channels,
+                                                .kernel_height = 1,
+                                                .kernel_width = 1,
+                                                .stride = 1,
+                                                .bias = conv->bias},
+                                     {middle}));
+    if (auto bias = result.weights.extract(node.name + ".bias")) {
+      bias.key() = node.name + ".out.bias";
+      result.weights.insert(std::move(bias));
+    }
+    if (!result.weights.contains(node.name + ".weight")) continue;
+    const at::Tensor weight = to_torch(result.weights.at(node.name + ".weight"));
     result.weights.erase(node.name + ".weight");
+    const at::Tensor counts = importance(checkpoint, i, conv->out_channels).unsqueeze(1);
+    const auto [u, s, vh] = at::linalg_svd(weight.flatten(1) * counts, false);
+    const at::Tensor root = s.slice(0, 0, rank).sqrt();
+    const at::Tensor in = root.unsqueeze(1) * vh.slice(0, 0, rank),
+                     out = u.slice(1, 0, rank) * root / counts;
+    // Their product alone counts. Filters of norm sqrt(2) share it so that one learning rate is
+    // right for both.
+    const at::Tensor norm = in.square().sum(1).mean().sqrt().clamp_min(1e-12);
+    const at::Tensor size = std::sqrt(2.0) / norm;
     result.weights[node.name + ".in.weight"] = from_torch(
-        (in * size).reshape({rank, input_channels, conv->kernel_height, conv->kernel_width}));
+        (in * size).reshape({rank, weight.size(1), conv->kernel_height, conv->kernel_width}));
     result.weights[node.name + ".out.weight"] =
         from_torch((out / size).reshape({conv->out_channels, rank, 1, 1}));
   }

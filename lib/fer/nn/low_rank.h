@@ -9,8 +9,8 @@ namespace fer {
 // `rank` channels and one of 1x1 out of them, the nearest of that rank (Eckart and Young 1936)
 // where each channel counts by what the batch norm behind it makes of it. Such a net has lost
 // something and is trained further for a few epochs. "<conv>" becomes "<conv>.in" and "<conv>.out".
-// Grouped convolutions, those with a bias and those of 1x1 stay. Throws kInput where nothing is
-// left to do, or `rank` is not positive.
+// Grouped convolutions and those of 1x1 stay; what has no weights yet begins fresh in two, too.
+// Throws kInput where nothing is left to do, or `rank` is not positive.
 Checkpoint low_rank(const Checkpoint& checkpoint, int rank);
 
 }  // namespace fer

@@ -17,8 +17,17 @@ std::string name_of(const Graph& graph, int node) {
   return graph.is_output(node) ? kHead : graph.nodes()[node].name;
 }
 
+// Without "net1." of a net that was joined with others.
+std::string own_name(const std::string& name) {
+  const std::size_t dot = name.find('.');
+  long long number = 0;
+  const bool joined = name.starts_with("net") && dot != std::string::npos &&
+                      parse_int(name.substr(3, dot - 3), number);
+  return joined ? name.substr(dot + 1) : name;
+}
+
 std::string group_of(const Graph& graph, int node) {
-  const std::string name = name_of(graph, node);
+  const std::string name = own_name(name_of(graph, node));
   return name.substr(0, name.find('.'));
 }
 
@@ -34,8 +43,12 @@ std::vector<std::string> groups(const Graph& graph) {
   return result;
 }
 
-bool covers(const std::string& prefix, const std::string& name) {
+bool begins(const std::string& prefix, const std::string& name) {
   return name == prefix || (name.starts_with(prefix) && name[prefix.size()] == '.');
+}
+
+bool covers(const std::string& prefix, const std::string& name) {
+  return begins(prefix, name) || begins(prefix, own_name(name));
 }
 
 void check_known(const Graph& graph, const char* option, const std::string& name) {

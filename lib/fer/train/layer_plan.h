@@ -2,7 +2,8 @@
 //
 // Layers are named by their group, the part of a node's name before the first dot ("stem",
 // "stage3", "dense1"), or by any longer prefix up to a dot ("stage3.block1"). All heads together
-// are the group "head".
+// are the group "head". Of nets that were joined (model/ensemble.h) the same group of all counts as
+// one; "net1" and "net1.stage3" name one net's.
 #pragma once
 
 #include <vector>
