@@ -84,11 +84,15 @@ std::string other_split(const DrawnSplit& drawn, const Model& model) {
            "holds images that it learned from";
   }
   if (splits == facts.end() || !splits->is_array() || splits->empty()) return "";
-  nlohmann::json here = split_facts(drawn);
-  for (const char* key : {"images", "names"}) {
-    if (!splits->front().contains(key)) here.erase(key);  // an older file's
-  }
-  if (std::ranges::count(*splits, here) > 0) return "";
+  const nlohmann::json here = split_facts(drawn);
+  const auto is_here = [&](const nlohmann::json& split) {
+    nlohmann::json known = here;
+    for (const char* key : {"images", "names"}) {
+      if (!split.contains(key)) known.erase(key);  // an older file's
+    }
+    return split == known;
+  };
+  if (std::ranges::any_of(*splits, is_here)) return "";
   const auto entry = [](const nlohmann::json& split, const char* key) {
     const auto found = split.find(key);
     return found == split.end() ? nlohmann::json() : *found;

@@ -69,7 +69,8 @@ void check_given(const Options& options, const ExportFlags& flags) {
     only(flag, !flags.data.data.empty(), "--data");
   }
   if (flags.formats.empty()) {
-    for (const char* flag : {"--verify", "--data"}) only(flag, false, "a --format");
+    if (flags.verify) fail_input("--verify counts with a --format alone");
+    if (!flags.data.data.empty()) fail_input("--data counts with a --format alone");
   }
   if (flags.describe) {
     for (const char* flag : {"--format", "--out", "--verify", "--data", "--ensemble"}) {
@@ -120,8 +121,8 @@ ExportFlags parse(int argc, char** argv) {
   if (!flags.ensemble && flags.models.size() > 1)
     fail_input("one model at a time, or one of them all with --ensemble");
   if (flags.ensemble && flags.models.size() < 2) fail_input("--ensemble needs at least two models");
-  if (flags.format.empty() && !flags.ensemble) flags.format = "onnx";
-  if (!flags.format.empty()) flags.formats = split(flags.format, ',');
+  if (flags.format.empty() && !flags.ensemble && !options.given("--format")) flags.format = "onnx";
+  if (!flags.format.empty() || options.given("--format")) flags.formats = split(flags.format, ',');
   for (const std::string& name : flags.formats) {
     const std::vector<std::string> known = {"onnx", "f16", "bf16", "int8"};
     if (std::ranges::count(known, name) == 0) {
@@ -337,9 +338,13 @@ fs::path write_ensemble(const ExportFlags& flags) {
   for (const std::string& name : flags.models) {
     const fs::path part = find_model(name);
     std::error_code ignored;
-    for (const std::string ending : {"", "-f16", "-bf16", "-int8"}) {
-      if (fs::equivalent(part, folder / ("ensemble" + ending + ".safetensors"), ignored))
-        fail_input(part.string() + " would be written over; --out names another folder");
+    const auto is_target = [&](const std::string& ending) {
+      return fs::equivalent(part, folder / ("ensemble" + ending + ".safetensors"), ignored);
+    };
+    if (is_target("") || std::ranges::any_of(flags.formats, [&](const std::string& variant) {
+          return is_target("-" + variant);
+        })) {
+      fail_input(part.string() + " would be written over; --out names another folder");
     }
     for (const fs::path& other : parts) {
       if (fs::equivalent(part, other, ignored))

@@ -146,6 +146,20 @@ TEST_CASE("what programs look at in a checkpoint's past stays with the joined ne
   nets[1].spec.provenance["drawn_splits"] = nlohmann::json::array({drawn(4, 100)});
   CHECK_THROWS_WITH(join_nets(nets),
                     Contains("net 2 learned from another split of the same pictures"));
+  // Grouped, the same pictures have another print, but their names; with other names they are
+  // others.
+  nlohmann::json whole = drawn(3, 100), grouped = drawn(3, 101);
+  whole["names"] = grouped["names"] = "n";
+  grouped["group_by"] = "person";
+  nets[0].spec.provenance["drawn_splits"] = nlohmann::json::array({whole});
+  nets[1].spec.provenance["drawn_splits"] = nlohmann::json::array({grouped});
+  CHECK_THROWS_WITH(join_nets(nets), Contains("another split of the same pictures"));
+  whole["names"] = "m";
+  whole["seed"] = 4;
+  nets[1].spec.provenance["drawn_splits"] = nlohmann::json::array({whole});
+  nets[1].spec.provenance["split"] = "older";
+  CHECK(join_nets(nets).spec.provenance.at("drawn_splits").size() == 2);
+  CHECK(join_nets(nets).spec.provenance.at("split") == "older");
 }
 
 TEST_CASE("nets that do not go together are not joined") {
@@ -177,7 +191,11 @@ TEST_CASE("nets that do not go together are not joined") {
         "net 1: the largest input, 32 px, is no multiple of its 24");
   other = net_of("compact", 48, 1);
   other.spec.resize = 50;
-  CHECK(refusal(other) == "net 1: 24 px are cut of 27, which is not the place of 48 of 50");
+  CHECK_THAT(refusal(other),
+             Contains("net 1: its 24 px are cut of 27 from pixel 1 on, which is not "
+                      "the place of 48 cut of 50 from pixel 1 on"));
+  other.spec.resize = 54;  // the same share, but half a pixel beside
+  CHECK_THAT(refusal(other), Contains("the place of 48 cut of 54 from pixel 3 on"));
 
   other = first;
   Graph deep;

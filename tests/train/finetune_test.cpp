@@ -132,9 +132,29 @@ TEST_CASE("nets that were joined are fine-tuned as one") {
   options = TrainOptions{};
   options.freeze = {"stage1", "net2"};
   plan = plan_layers(graph, options, 0);
-  CHECK(plan.frozen[graph.find("net1.stage1.block1.conv1")]);
-  CHECK_FALSE(plan.frozen[graph.find("net1.stage2.block1.conv1")]);
-  CHECK(plan.frozen[graph.find("net2.stage2.block1.conv1")]);
+  CHECK(plan.frozen.at(graph.find("net1.stage1.block1.conv1")));
+  CHECK_FALSE(plan.frozen.at(graph.find("net1.stage2.block1.conv1")));
+  CHECK(plan.frozen.at(graph.find("net2.stage2.block1.conv1")));
+
+  // Each net's own groups count, and a net that was joined twice is one as well.
+  Checkpoint cnn = one;
+  cnn.graph = net_of("cnn", {8, 16});
+  cnn.weights = random_weights(cnn.graph, 2);
+  cnn.spec.input_size = cnn.spec.resize = cnn.graph.input().height;
+  const Checkpoint two = join_nets(std::vector{one, cnn});
+  const Graph three = join_nets(std::vector{two, two}).graph;
+  options = TrainOptions{};
+  options.layer_decay = 0.5;
+  options.rates = {{"net2", 0.1}, {"stage2", 0.3}};
+  plan = plan_layers(three, options, 0);
+  CHECK(plan.rate.at(three.find("net1.net1.stage1.block1.conv1")) == 0.25);
+  CHECK(plan.rate.at(three.find("net1.net1.stage2.block1.conv1")) == Approx(0.5 * 0.3));
+  CHECK(plan.rate.at(three.find("net2.net1.stage2.block1.conv1")) == Approx(0.5 * 0.1));
+  options = TrainOptions{};
+  options.freeze = {"net2"};
+  plan = plan_layers(three, options, 0);
+  CHECK_FALSE(plan.frozen.at(three.find("net1.net2.stage1.conv1")));
+  CHECK(plan.frozen.at(three.find("net2.net1.stage1.block1.conv1")));
 }
 
 TEST_CASE("rates fall layer by layer from the head, and a longer name overrides") {

@@ -40,10 +40,15 @@ void check_splits(const ModelSpec& first, const ModelSpec& other, const std::str
     const auto found = split.find(key);
     return found == split.end() ? nlohmann::json() : *found;
   };
+  // Names do not depend on how the pictures are grouped; what has none is told by its classes.
+  const auto same_pictures = [&](const nlohmann::json& a, const nlohmann::json& b) {
+    const bool named = !entry(a, "names").is_null() && !entry(b, "names").is_null();
+    const char* key = named ? "names" : "images";
+    return entry(a, key) == entry(b, key);
+  };
   for (const nlohmann::json& a : facts(first, "drawn_splits")) {
     for (const nlohmann::json& b : facts(other, "drawn_splits")) {
-      const bool same_pictures = entry(a, "images") == entry(b, "images");
-      if (a != b && same_pictures) {
+      if (a != b && same_pictures(a, b)) {
         fail_input(place + " learned from another split of the same pictures (" + b.dump() +
                    ") than one before it (" + a.dump() + "): none would be left to judge both by");
       }
@@ -59,8 +64,11 @@ void check_side(const ModelSpec& whole, const ModelSpec& part, const std::string
   const int times = whole.input_size / part.input_size;
   const auto corner = [](const ModelSpec& spec) { return (spec.resize - spec.input_size) / 2; };
   if (part.resize * times != whole.resize || corner(part) * times != corner(whole)) {
-    fail_input(format("%s: %d px are cut of %d, which is not the place of %d of %d", place.c_str(),
-                      part.input_size, part.resize, whole.input_size, whole.resize));
+    fail_input(
+        format("%s: its %d px are cut of %d from pixel %d on, which is not the place of %d cut "
+               "of %d from pixel %d on; another --resize can make them one",
+               place.c_str(), part.input_size, part.resize, corner(part), whole.input_size,
+               whole.resize, corner(whole)));
   }
 }
 
@@ -184,13 +192,13 @@ class Joiner {
   std::map<std::string, Share> shares_;
 };
 
-// The first net's, at the largest input, uncalibrated.
+// The first net's, at the largest input and all nets' mean temperatures.
 ModelSpec joined_spec(std::span<const Checkpoint> nets) {
   ModelSpec spec = nets.front().spec;
   std::vector<std::string> architectures;
   nlohmann::json parts = nlohmann::json::array();
   std::set<std::string> data;
-  nlohmann::json splits = nlohmann::json::array();
+  nlohmann::json splits = nlohmann::json::array(), older_split;
   for (const Checkpoint& net : nets) {
     if (net.spec.input_size > spec.input_size) {
       spec.input_size = net.spec.input_size;
@@ -199,6 +207,7 @@ ModelSpec joined_spec(std::span<const Checkpoint> nets) {
     architectures.push_back(net.spec.architecture);
     parts.push_back(net.spec.provenance);
     data.insert(net.spec.data_fingerprint);
+    if (const auto split = facts(net.spec, "split"); !split.is_null()) older_split = split;
     for (const nlohmann::json& split : facts(net.spec, "drawn_splits")) {
       if (std::ranges::count(splits, split) == 0) splits.push_back(split);
     }
@@ -210,6 +219,7 @@ ModelSpec joined_spec(std::span<const Checkpoint> nets) {
   spec.provenance = {{"ensemble", std::move(parts)}};
   // What programs look at.
   if (!splits.empty()) spec.provenance["drawn_splits"] = splits;
+  if (!older_split.is_null()) spec.provenance["split"] = older_split;
   if (cut) spec.provenance["detect"] = true;
   for (std::size_t h = 0; h < spec.heads.size(); ++h) {
     double logarithms = 0;

@@ -79,12 +79,14 @@ Checkpoint low_rank(const Checkpoint& checkpoint, int rank) {
     const at::Tensor counts = importance(checkpoint, i, conv->out_channels).unsqueeze(1);
     const auto [u, s, vh] = at::linalg_svd(weight.flatten(1) * counts, false);
     const at::Tensor root = s.slice(0, 0, rank).sqrt();
-    const at::Tensor in = root.unsqueeze(1) * vh.slice(0, 0, rank),
+    // Of nothing, the one keeps filters, so that the other can learn.
+    const bool nothing = s[0].item<double>() == 0;
+    const at::Tensor in =
+                         (nothing ? at::ones_like(root) : root).unsqueeze(1) * vh.slice(0, 0, rank),
                      out = u.slice(1, 0, rank) * root / counts;
     // Their product alone counts. Filters of norm sqrt(2) share it so that one learning rate is
     // right for both.
-    const at::Tensor norm = in.square().sum(1).mean().sqrt().clamp_min(1e-12);
-    const at::Tensor size = std::sqrt(2.0) / norm;
+    const at::Tensor size = std::sqrt(2.0) / in.square().sum(1).mean().sqrt();
     result.weights[node.name + ".in.weight"] = from_torch(
         (in * size).reshape({rank, weight.size(1), conv->kernel_height, conv->kernel_width}));
     result.weights[node.name + ".out.weight"] =

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 #include "fer/core/error.h"
 #include "fer/core/text.h"
@@ -17,13 +19,18 @@ std::string name_of(const Graph& graph, int node) {
   return graph.is_output(node) ? kHead : graph.nodes()[node].name;
 }
 
-// Without "net1." of a net that was joined with others.
+// Without "net1." of a net that was joined with others, or "net1.net2." of one joined twice.
 std::string own_name(const std::string& name) {
   const std::size_t dot = name.find('.');
   long long number = 0;
   const bool joined = name.starts_with("net") && dot != std::string::npos &&
                       parse_int(name.substr(3, dot - 3), number);
-  return joined ? name.substr(dot + 1) : name;
+  return joined ? own_name(name.substr(dot + 1)) : name;
+}
+
+// What own_name() leaves out; "" in a net that was not joined, and of what all have in common.
+std::string net_of(const std::string& name) {
+  return name.substr(0, name.size() - own_name(name).size());
 }
 
 std::string group_of(const Graph& graph, int node) {
@@ -31,12 +38,13 @@ std::string group_of(const Graph& graph, int node) {
   return name.substr(0, name.find('.'));
 }
 
-// Those that have something to learn, from the input to the head.
-std::vector<std::string> groups(const Graph& graph) {
+// Those that have something to learn, from the input to the head; of one joined net, or of all.
+std::vector<std::string> groups(const Graph& graph, const std::optional<std::string>& net = {}) {
   std::vector<std::string> result;
   for (int i = 0; i < static_cast<int>(graph.nodes().size()); ++i) {
     const std::string group = group_of(graph, i);
     if (group == kHead || graph.parameters(i).empty()) continue;
+    if (net && net_of(graph.nodes()[i].name) != *net) continue;
     if (std::ranges::find(result, group) == result.end()) result.push_back(group);
   }
   result.push_back(kHead);
@@ -106,7 +114,9 @@ LayerPlan plan_layers(const Graph& graph, const TrainOptions& options, int phase
   const std::vector<std::string> freeze = frozen_prefixes(graph, options);
   for (const std::string& name : options.unfreeze) check_known(graph, "unfreeze", name);
   for (const auto& [name, rate] : options.rates) check_known(graph, "rates", name);
-  const std::vector<std::string> order = groups(graph);
+  std::map<std::string, std::vector<std::string>> orders;  // of each net that was joined
+  for (const Node& node : graph.nodes()) orders[net_of(node.name)];
+  for (auto& [net, order] : orders) order = groups(graph, net);
 
   LayerPlan plan;
   bool learns = false;
@@ -114,14 +124,17 @@ LayerPlan plan_layers(const Graph& graph, const TrainOptions& options, int phase
     const std::string name = name_of(graph, i);
     const bool released =
         phase == 1 && (options.unfreeze.empty() || covered(options.unfreeze, name));
+    const auto& order = orders.at(net_of(graph.nodes()[i].name));
     const auto place = std::ranges::find(order, group_of(graph, i));
     double rate =
         std::pow(options.layer_decay, std::max<std::ptrdiff_t>(0, order.end() - place - 1));
     std::size_t longest = 0;  // the name that says most counts
     double own = 1;
     for (const auto& [prefix, factor] : options.rates) {
-      if (!covers(prefix, name) || prefix.size() < longest) continue;
-      longest = prefix.size();
+      // "net2" says more than a group of any net.
+      const std::size_t says = prefix.size() + (begins(prefix, name) ? name.size() : 0);
+      if (!covers(prefix, name) || says < longest) continue;
+      longest = says;
       own = factor;
     }
     rate *= own;
