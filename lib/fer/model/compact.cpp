@@ -133,8 +133,8 @@ Graph widen_compact(const Graph& compact, const std::vector<int>& stages) {
     if (const int stage = compact_stage(node.name); stage > 0) {
       const int channels = stages.at(stage - 1);
       auto* conv = std::get_if<op::Conv2d>(&operation);
-      const bool narrow = node.name.ends_with(".in");  // of a convolution of low rank
-      if (conv != nullptr && !narrow) conv->out_channels = channels;
+      // One of low rank goes through fewer channels than its stage has, and keeps them.
+      if (conv != nullptr && conv->out_channels == old[stage - 1]) conv->out_channels = channels;
       if (auto* linear = std::get_if<op::Linear>(&operation)) {
         linear->out_features = node.name.ends_with("reduce") ? reduced(channels) : channels;
       }

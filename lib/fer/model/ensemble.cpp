@@ -12,10 +12,13 @@
 namespace fer {
 namespace {
 
-nlohmann::json facts(const ModelSpec& spec, const char* key) {
-  const auto found = spec.provenance.find(key);
-  return found == spec.provenance.end() ? nlohmann::json() : *found;
+// null where there is none.
+nlohmann::json entry(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? nlohmann::json() : *found;
 }
+
+nlohmann::json facts(const ModelSpec& spec, const char* key) { return entry(spec.provenance, key); }
 
 // What must be equal, for people.
 void check_alike(const ModelSpec& first, const ModelSpec& other, const std::string& place) {
@@ -36,10 +39,6 @@ void check_alike(const ModelSpec& first, const ModelSpec& other, const std::stri
 
 // Two splits of the same pictures leave none that neither net has learned from.
 void check_splits(const ModelSpec& first, const ModelSpec& other, const std::string& place) {
-  const auto entry = [](const nlohmann::json& split, const char* key) {
-    const auto found = split.find(key);
-    return found == split.end() ? nlohmann::json() : *found;
-  };
   // Names do not depend on how the pictures are grouped; what has none is told by its classes.
   const auto same_pictures = [&](const nlohmann::json& a, const nlohmann::json& b) {
     const bool named = !entry(a, "names").is_null() && !entry(b, "names").is_null();
